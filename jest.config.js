@@ -1,0 +1,15 @@
+/** Jest runs the TypeScript sources as ES modules; the package's own name means src/index.ts. */
+export default {
+  testEnvironment: 'node',
+  roots: ['<rootDir>/test'],
+  extensionsToTreatAsEsm: ['.ts'],
+  moduleNameMapper: {
+    '^mcube-lock$': '<rootDir>/src/index.ts',
+    '^mcube-lock/(ioc)$': '<rootDir>/src/$1/index.ts',
+    '^mcube-lock/(lock|redis)$': '<rootDir>/src/config/$1/index.ts',
+    '^mcube-lock/go-cache$': '<rootDir>/src/config/go_cache/index.ts',
+    '^(\\.{1,2}/.*)\\.js$': '$1',
+  },
+  transform: { '^.+\\.ts$': ['ts-jest', { useESM: true, tsconfig: '<rootDir>/tsconfig.json', diagnostics: false }] },
+  testTimeout: 20_000,
+};

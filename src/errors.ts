@@ -1,0 +1,60 @@
+/** What every error of this library carries. */
+export interface IocErrorOptions {
+  /** The error that led to this one. */
+  cause?: unknown;
+}
+
+/**
+ * The base of every error of this library. Tell errors apart by class or by `code`: both stay as they are, messages may
+ * improve.
+ */
+export abstract class IocError extends Error {
+  /** Stable name of what went wrong, `ERR_…`. */
+  abstract readonly code: string;
+
+  constructor(message: string, options: IocErrorOptions = {}) {
+    super(message, options.cause === undefined ? undefined : { cause: options.cause });
+    this.name = new.target.name;
+    // A stack trace starts where the error was made, not in the constructors of its bases.
+    Error.captureStackTrace(this, new.target);
+  }
+}
+
+/** An argument that no call of this kind can take; the message tells what was found and what would be right. */
+export class InvalidArgumentError extends IocError {
+  readonly code = 'ERR_INVALID_ARGUMENT';
+
+  /**
+   * @param argument the name of the argument, as the documentation spells it
+   * @param found the refused value
+   * @param right what would be right, completing "expected …"
+   */
+  constructor(
+    readonly argument: string,
+    found: unknown,
+    right: string,
+  ) {
+    super(`${argument}: found ${show(found)}, expected ${right}`);
+  }
+}
+
+/** Something was used before it was set up, or after it was stopped. */
+export class NotReadyError extends IocError {
+  readonly code = 'ERR_NOT_READY';
+}
+
+const SHOWN = 60;
+
+/** A value as messages show it: on one line, its kind visible, cut at 60 characters. */
+export function show(value: unknown): string {
+  if (typeof value === 'string') return JSON.stringify(cut(value));
+  if (typeof value === 'bigint') return `${value}n`;
+  if (typeof value === 'function') return `a function`;
+  if (Array.isArray(value)) return `an array of ${value.length}`;
+  if (typeof value === 'object' && value !== null) return `an object (${value.constructor?.name ?? 'no class'})`;
+  return String(value);
+}
+
+function cut(text: string): string {
+  return text.length <= SHOWN ? text : `${text.slice(0, SHOWN)}… (${text.length} characters)`;
+}
