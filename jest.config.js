@@ -11,5 +11,7 @@ export default {
     '^(\\.{1,2}/.*)\\.js$': '$1',
   },
   transform: { '^.+\\.ts$': ['ts-jest', { useESM: true, tsconfig: '<rootDir>/tsconfig.json', diagnostics: false }] },
+  globalSetup: '<rootDir>/test/support/global_setup.js',
+  globalTeardown: '<rootDir>/test/support/global_teardown.js',
   testTimeout: 20_000,
 };
