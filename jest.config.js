@@ -1,6 +1,6 @@
 /** Jest runs the TypeScript sources as ES modules; the package's own name means src/index.ts. */
 export default {
-  testEnvironment: 'node',
+  testEnvironment: '<rootDir>/test/support/leak_environment.js',
   roots: ['<rootDir>/test'],
   extensionsToTreatAsEsm: ['.ts'],
   moduleNameMapper: {
@@ -13,5 +13,6 @@ export default {
   transform: { '^.+\\.ts$': ['ts-jest', { useESM: true, tsconfig: '<rootDir>/tsconfig.json', diagnostics: false }] },
   globalSetup: '<rootDir>/test/support/global_setup.js',
   globalTeardown: '<rootDir>/test/support/global_teardown.js',
+  reporters: ['default', '<rootDir>/test/support/count_reporter.js'],
   testTimeout: 20_000,
 };
