@@ -1,0 +1,9 @@
+/** Text outside becomes typed values inside: what the container and the components use of this folder. */
+export { type Bound } from './bind.js';
+export { choice, duration, flag, integer, number, text } from './decorators.js';
+export { ConfigError, type Mistake } from './errors.js';
+export { envName, fieldsOf, type FieldInfo, type FieldsClass } from './field.js';
+export { describe, refuse } from './fill.js';
+export { list, table } from './many.js';
+export { type FieldDecorator, type FieldOptions } from './place.js';
+export { readConfiguration, type Configuration, type LoadRequest } from './read.js';
