@@ -1,0 +1,77 @@
+import { NotReadyError } from '../../errors.js';
+import type { Milliseconds } from '../../duration.js';
+import { choice, component, duration, inject, IocObject, refuse, text } from '../../ioc/index.js';
+import { RedisConfig } from '../redis/index.js';
+import { LockFactory } from './factory.js';
+import { DEFAULT_LOCK_TERMS } from './options.js';
+import { PROVIDER_NAMES, PROVIDERS, type ProviderName } from './provider/index.js';
+
+/**
+ * The component `lock`: gives locks of the provider that configuration names.
+ * @see Go: ioc/config/lock, config
+ */
+export class LockConfig extends IocObject {
+  @choice(PROVIDER_NAMES, {
+    about:
+      'Where locks live: go_cache is the memory of this process, redis serves every process that shares that Redis.',
+  })
+  provider: ProviderName = 'go_cache';
+
+  @text({ about: 'Put before every key on the provider; processes that exclude each other must have the same.' })
+  prefix = '';
+
+  @duration({ none: true, about: 'How long a lock waits that says nothing of it; "none" is until its signal aborts.' })
+  wait: Milliseconds | undefined = undefined;
+
+  @duration({ least: 1, about: 'The first pause between two tries of a waiter on redis; each is twice the last.' })
+  pollMin: Milliseconds = 25;
+
+  @duration({ least: 1, about: 'The longest pause between two tries of a waiter on redis.' })
+  pollMax: Milliseconds = 250;
+
+  @inject(RedisConfig)
+  private readonly redis!: RedisConfig;
+
+  #factory: LockFactory | undefined;
+
+  override name(): string {
+    return 'lock';
+  }
+
+  /** After `redis`, which it may need, and before it when stopping. */
+  override priority(): number {
+    return 690;
+  }
+
+  override onPostConfig(): void {
+    if (!this.prefix.isWellFormed()) throw refuse(this, 'prefix', 'well-formed text');
+    if (this.pollMax < this.pollMin) throw refuse(this, 'pollMax', `at least poll_min, ${this.pollMin} ms`);
+  }
+
+  override init(): void {
+    const { prefix, pollMin, pollMax, wait, redis } = this;
+    const store = PROVIDERS[this.provider]({
+      client: () => redis.client(),
+      prefix,
+      pollMin,
+      pollMax,
+      limit: redis.commandTimeout,
+    });
+    this.#factory = new LockFactory(store, { ...DEFAULT_LOCK_TERMS, wait });
+  }
+
+  /** Releases what is held, rejects who waits. */
+  override async close(): Promise<void> {
+    const factory = this.#factory;
+    this.#factory = undefined;
+    await factory?.close();
+  }
+
+  /** The factory of locks; the same one until the container stops. */
+  factory(): LockFactory {
+    if (this.#factory) return this.#factory;
+    throw new NotReadyError('lock: the container is not set up; call `await ioc.developmentSetup()` first');
+  }
+}
+
+component('config', LockConfig);

@@ -1,0 +1,45 @@
+import { NotReadyError } from '../../errors.js';
+import { defaultIoc, type Ioc } from '../../ioc/index.js';
+import { LockConfig } from './config.js';
+import type { LockFactory } from './factory.js';
+
+/**
+ * The locks of a container.
+ * @param container the default one when left out
+ * @throws {NotReadyError} the container is not set up yet, or stopped
+ * @see Go: ioc/config/lock, L
+ */
+export function L(container: Ioc = defaultIoc): LockFactory {
+  return get(container).factory();
+}
+
+/** The component itself, to look at its configuration. */
+export function get(container: Ioc = defaultIoc): LockConfig {
+  if (
+    container
+      .config()
+      .list()
+      .some((uid) => uid.startsWith('lock.'))
+  )
+    return container.config().get<LockConfig>('lock');
+  throw new NotReadyError('lock: the container is not set up; call `await container.developmentSetup()` first');
+}
+
+export { NotReadyError, InvalidArgumentError } from '../../errors.js';
+export type { Duration, Milliseconds } from '../../duration.js';
+export { LockConfig };
+export {
+  LockLostError,
+  LockNotHeldError,
+  LockStateError,
+  NotObtainedError,
+  ProviderError,
+  ProviderUnreachableError,
+  type LossReason,
+} from './errors.js';
+export { LockFactory, type Held, type Outcome, type Routine } from './factory.js';
+export { Lock } from './lock.js';
+export { open, type OpenOptions } from './open.js';
+export type { LockOptions, WaitOptions } from './options.js';
+export type { Answer, Ask, Grant, LockStore, ProviderName, RedisClient, Refusal } from './provider/index.js';
+export { exponentialBackoff, limitRetry, linearBackoff, noRetry, type RetryStrategy } from './retry.js';

@@ -1,0 +1,225 @@
+import { milliseconds, type Duration, type Milliseconds } from '../../duration.js';
+import { LockNotHeldError, LockStateError, ProviderUnreachableError, type LossReason } from './errors.js';
+import { Lease, type LeaseWatcher } from './lease.js';
+import { lockTerms, waitTerms, type LockOptions, type LockTerms, type WaitOptions } from './options.js';
+import type { Queues } from './queues.js';
+import { Renewal } from './renewal.js';
+import { LossSignal } from './signal.js';
+
+/**
+ * A lock on one key. Made by `LockFactory.new`; holds at most once at a time, and can be used again after an unlock.
+ * @see Go: ioc/config/lock, Lock
+ */
+export class Lock implements AsyncDisposable, LeaseWatcher {
+  readonly #queues: Queues;
+  #terms: LockTerms;
+  /** The current acquisition or the last one. */
+  #lease: Lease | undefined;
+  #loss: LossSignal | undefined;
+  #renewal: Renewal | undefined;
+
+  /** @internal use `LockFactory.new` */
+  constructor(
+    queues: Queues,
+    /** What is locked. */
+    readonly key: string,
+    /** How long a hold lasts unless it is refreshed, in milliseconds. */
+    readonly ttl: Milliseconds,
+    terms: LockTerms,
+  ) {
+    this.#queues = queues;
+    this.#terms = terms;
+  }
+
+  /**
+   * Takes the key, waiting for it: first come, first served within this process.
+   * @returns this lock, held
+   * @throws {NotObtainedError} `wait` is over, or the retry strategy gave up
+   * @throws {ProviderUnreachableError} the provider gave no answer; within `wait`, if one is given
+   * @throws {LockStateError} this object holds already, or another call on it is waiting
+   * @throws the signal's reason, when it aborts; the lock is not taken later then
+   * @see Go: Lock.Lock
+   */
+  lock(options?: WaitOptions): Promise<this> {
+    try {
+      const terms = waitTerms(options, this.#terms);
+      return this.#acquire(terms, terms.wait === 0);
+    } catch (error) {
+      return Promise.reject(error as Error);
+    }
+  }
+
+  /**
+   * Takes the key if it is free, without waiting for it.
+   * @returns this lock, held
+   * @throws {NotObtainedError} another has the key, or others of this process stand in line for it
+   * @throws {ProviderUnreachableError} the provider gave no answer within its time limit for one command
+   * @see Go: Lock.TryLock
+   */
+  tryLock(options?: Pick<WaitOptions, 'signal'>): Promise<this> {
+    try {
+      return this.#acquire(waitTerms(options, this.#terms), true);
+    } catch (error) {
+      return Promise.reject(error as Error);
+    }
+  }
+
+  /**
+   * Gives the key back; the next in line has it at once.
+   * @throws {LockNotHeldError} this object does not hold it, or does not any more; nothing is changed
+   * @throws {ProviderUnreachableError} no answer came. The hold does not count as ours from here on; the release is tried
+   *   again in the background for as long as the hold could last, and by calling `unlock` again
+   * @see Go: Lock.UnLock
+   */
+  async unlock(): Promise<void> {
+    const lease = this.#lease;
+    const again = lease?.state === 'unsure';
+    if (!lease || !(again || lease.alive(performance.now()))) throw new LockNotHeldError(this.key);
+    lease.state = 'releasing';
+    this.#rest();
+    let released: boolean;
+    try {
+      const answer = this.#queues.release(lease);
+      released = answer instanceof Promise ? await answer : answer;
+    } catch (error) {
+      lease.state = 'unsure';
+      if (error instanceof ProviderUnreachableError) this.#queues.store.abandon(lease);
+      throw error;
+    }
+    lease.state = 'ended';
+    // After an unanswered release, "not yours" means that it had arrived.
+    if (!released && !again) throw new LockNotHeldError(this.key);
+  }
+
+  /** `unlock`, in Go's spelling. */
+  unLock(): Promise<void> {
+    return this.unlock();
+  }
+
+  /**
+   * Gives the hold a new lifetime, counted from now.
+   * @param ttl replaces what is left; the ttl of the lock when left out
+   * @throws {LockNotHeldError} it is not held any more; a lost lock stays lost
+   * @throws {ProviderUnreachableError} no answer came; the hold lasts at least for the shorter of both lifetimes
+   * @see Go: Lock.Refresh
+   */
+  async refresh(ttl: Duration = this.ttl): Promise<void> {
+    const ms = milliseconds('ttl', ttl, this.#queues.store.shortestTtl);
+    const lease = this.#lease;
+    if (!lease?.alive(performance.now())) throw new LockNotHeldError(this.key);
+    await this.#queues.refresh(lease, ms);
+    this.#loss?.granted(lease);
+  }
+
+  /**
+   * Changes the options for the next acquisition.
+   * @returns this lock
+   * @see Go: Lock.WithOpt
+   */
+  withOpt(options: LockOptions): this {
+    this.#terms = lockTerms(options, this.#terms);
+    return this;
+  }
+
+  /** Whether the lease is surely ours, at this very moment: compares a deadline, asks nobody. */
+  get held(): boolean {
+    return this.#held() !== undefined;
+  }
+
+  /** What tells this holder apart; undefined while nothing is held. */
+  get token(): string | undefined {
+    return this.#held()?.token;
+  }
+
+  /** The text kept beside the token; undefined while nothing is held. */
+  get metadata(): string | undefined {
+    return this.#held()?.metadata;
+  }
+
+  /** Grows with each acquisition of the key: storage can refuse a writer whose fence is lower than one it has seen. */
+  get fence(): bigint | undefined {
+    const lease = this.#held();
+    return lease && BigInt(lease.fence);
+  }
+
+  /** Milliseconds for which the lease is surely ours, by our own clock; 0 when it is not. */
+  remaining(): Milliseconds {
+    const lease = this.#held();
+    return lease ? Math.max(0, lease.until - performance.now()) : 0;
+  }
+
+  /**
+   * Milliseconds that the hold still has by the provider's clock; 0 when the provider says that it is not ours.
+   * @see Go: RedisLock.TTL
+   */
+  async ttlLeft(): Promise<Milliseconds> {
+    const lease = this.#held();
+    return lease ? this.#queues.store.left(lease) : 0;
+  }
+
+  /**
+   * Aborted with `LockLostError` as soon as a hold of this lock is lost; an unlock does not abort it. It may be taken
+   * before the lock is; after a loss, the next acquisition has a new one.
+   */
+  get signal(): AbortSignal {
+    if (this.#loss) return this.#loss.signal;
+    this.#loss = new LossSignal();
+    const lease = this.#held();
+    if (lease) {
+      lease.watcher = this;
+      this.#loss.granted(lease);
+    }
+    return this.#loss.signal;
+  }
+
+  /** Unlocks at the end of an `await using` block; rejects with `LockNotHeldError` if the hold was lost before that. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    const state = this.#lease?.state;
+    if (state === 'held' || state === 'lost') await this.unlock();
+  }
+
+  /** @internal */
+  lost(lease: Lease, reason: LossReason): void {
+    this.#renewal?.rest();
+    this.#loss?.lost(lease, reason);
+  }
+
+  /** @internal */
+  granted(lease: Lease): void {
+    this.#renewal?.granted(lease);
+    this.#loss?.granted(lease);
+  }
+
+  #acquire(terms: LockTerms | ReturnType<typeof waitTerms>, once: boolean): Promise<this> {
+    this.#refuseIfBusy();
+    const { token, metadata, renew, maxHold } = this.#terms;
+    const lease = new Lease(this.key, this.ttl, token, metadata);
+    if (this.#loss?.spent) this.#loss = undefined;
+    if (renew) this.#renewal = new Renewal(this.#queues, maxHold);
+    if (renew || this.#loss) lease.watcher = this;
+    const wait = this.#queues.acquire(lease, terms, once);
+    this.#lease = lease;
+    return wait ? wait.then(() => this) : Promise.resolve(this);
+  }
+
+  #refuseIfBusy(): void {
+    if (this.#held())
+      throw new LockStateError(
+        `lock "${this.key}": this object holds it already; unlock it first, or use another object`,
+      );
+    if (this.#lease?.state === 'asking') {
+      throw new LockStateError(
+        `lock "${this.key}": another call on this object is waiting for it; await that, or use another object`,
+      );
+    }
+  }
+
+  #held(): Lease | undefined {
+    return this.#lease?.alive(performance.now()) ? this.#lease : undefined;
+  }
+
+  #rest(): void {
+    this.#renewal?.rest();
+    this.#loss?.rest();
+  }
+}

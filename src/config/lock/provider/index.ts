@@ -1,0 +1,24 @@
+import { GoCacheStore } from './go_cache.js';
+import { RedisStore, type RedisClient, type RedisStoreOptions } from './redis/index.js';
+import type { LockStore } from './store.js';
+
+/** What a provider may be opened with. */
+export interface Resources extends RedisStoreOptions {
+  /** The ioredis client whose server holds the locks; asked for by the provider that needs it. */
+  readonly client: () => RedisClient;
+}
+
+/** The providers: the word in `[lock] provider`, and how its store opens. A new one is one line here. */
+export const PROVIDERS = {
+  go_cache: () => new GoCacheStore(),
+  redis: ({ client, ...options }) => new RedisStore(client(), options),
+} satisfies Record<string, (resources: Resources) => LockStore>;
+
+/** The name of a provider. */
+export type ProviderName = keyof typeof PROVIDERS;
+
+/** The names of all providers, for checks, messages and the command line. */
+export const PROVIDER_NAMES = Object.keys(PROVIDERS) as ProviderName[];
+
+export type { RedisClient } from './redis/index.js';
+export type { Answer, Ask, Grant, LockStore, Refusal } from './store.js';

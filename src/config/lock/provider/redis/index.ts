@@ -1,0 +1,2 @@
+export type { RedisClient } from './connection.js';
+export { RedisStore, type RedisStoreOptions } from './store.js';

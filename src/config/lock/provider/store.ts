@@ -1,0 +1,63 @@
+import type { Milliseconds } from '../../../duration.js';
+
+/** An answer now, or later: a store inside this process need not make anybody wait for a turn of the event loop. */
+export type Answer<T> = T | Promise<T>;
+
+/** A wish for a key, as a store sees it. */
+export interface Ask {
+  readonly key: string;
+  readonly ttl: Milliseconds;
+  /** Tells holders apart: token and metadata. */
+  readonly value: string;
+  /** The deadline known so far, on `performance.now()`. */
+  readonly until: Milliseconds;
+}
+
+/** The key is yours. */
+export interface Grant {
+  readonly granted: true;
+  /** The fencing token: higher than that of every earlier grant of this key; a whole number below 2^53. */
+  readonly fence: number;
+  /** Until when, on this process' `performance.now()`: counted from before the request was sent, never too late. */
+  readonly until: Milliseconds;
+}
+
+/** Another has it. */
+export interface Refusal {
+  readonly granted: false;
+  /** When the question was sent, on `performance.now()`: the key was another's at some moment after that. */
+  readonly asked: Milliseconds;
+  /** How long the other hold still lasts if nobody touches it; Infinity when it has no end. */
+  readonly left: Milliseconds;
+}
+
+/**
+ * Where locks live. A store answers single questions; who waits, in which order, and what is held by this process is the
+ * business of the queue in front of it, so that every provider keeps the same promises. The queue asks for one key one
+ * question at a time, and never while a hold of this process on that key is alive.
+ *
+ * A question that cannot be answered rejects: with ProviderUnreachableError when nothing is known, in bounded time; with
+ * ProviderError when the provider itself refused.
+ */
+export interface LockStore {
+  /** The provider's name, as configuration and messages spell it. */
+  readonly provider: string;
+  /** The shortest ttl that makes sense here, in milliseconds. */
+  readonly shortestTtl: Milliseconds;
+  /** Until when a lease of `ttl` whose request was sent at `sent` is surely ours; both on `performance.now()`. */
+  deadline(sent: Milliseconds, ttl: Milliseconds): Milliseconds;
+  /** Takes the key for `ask.value` and `ask.ttl`, in one step, if nobody has it. */
+  obtain(ask: Ask): Answer<Grant | Refusal>;
+  /** Gives the hold the lifetime `ttl` from now: the new deadline, or undefined when `ask.value` does not have the key. */
+  refresh(ask: Ask, ttl: Milliseconds): Answer<Milliseconds | undefined>;
+  /** Frees the key if `ask.value` has it: whether it had. */
+  release(ask: Ask): Answer<boolean>;
+  /** Milliseconds until the hold of `ask.value` ends; 0 when it does not have the key. */
+  left(ask: Ask): Answer<Milliseconds>;
+  /** Nobody wants what was asked for any more: sees to it that no hold of it stays, for as long as one could. */
+  abandon(ask: Ask): void;
+  /** How long to pause after a refusal before it is worth asking again, unless the queue is woken earlier. */
+  pause(refusal: Refusal, attempt: number): Milliseconds;
+  /** Gives back what the store has opened; finishes within `limit` milliseconds. */
+  close(limit: Milliseconds): Promise<void>;
+}

@@ -1,0 +1,224 @@
+import { ProviderUnreachableError } from './errors.js';
+import type { Lease } from './lease.js';
+import { timerDelay, type WaitTerms } from './options.js';
+import type { Answer, Grant, LockStore, Refusal } from './provider/store.js';
+import { Chain, Waiter, type WaiterHost } from './waiter.js';
+
+/**
+ * One key, as this process sees it: who of us holds it, and who of us waits for it, first come, first served. The head
+ * of the queue alone talks to the provider, and nobody does while a hold of ours is alive.
+ */
+export class KeyQueue implements WaiterHost {
+  holder: Lease | undefined;
+  readonly #chain = new Chain();
+  /** The waiter whose question is under way. */
+  #asking: Waiter | undefined;
+  /** When the provider last answered a question of this queue. */
+  #heard = -Infinity;
+  /** One timer for whatever comes next: the end of our own hold, or the time to ask again. */
+  #timer: NodeJS.Timeout | undefined;
+  #timerAt = Infinity;
+
+  constructor(
+    readonly key: string,
+    private readonly store: LockStore,
+    private readonly emptied: (queue: KeyQueue) => void,
+  ) {}
+
+  /** Neither held by us at `now`, nor waited for. */
+  free(now: number): boolean {
+    return !this.#chain.head && !this.held(now);
+  }
+
+  held(now: number): boolean {
+    return this.holder !== undefined && this.holder.alive(now);
+  }
+
+  /** Whether somebody stands in line for longer than a single try. */
+  get waitedFor(): boolean {
+    return this.#chain.patient > 0;
+  }
+
+  /** Stands in line. An answer to the waiter's first question may be under way already, or just be there. */
+  join(lease: Lease, terms: WaitTerms, once: boolean, now: number, answer?: Answer<Grant | Refusal>): Promise<void> {
+    const waiter = new Waiter(this, lease, terms, once, now);
+    const done = waiter.wait();
+    this.#chain.push(waiter);
+    if (answer !== undefined) {
+      this.#asking = waiter;
+      this.#await(waiter, answer);
+    }
+    this.serve();
+    if (terms.retry && !waiter.settled && this.#asking !== waiter && waiter.notBefore === 0) this.#missed(waiter);
+    return done;
+  }
+
+  /** Our hold has ended: the next in line need not wait for any timer. */
+  freed(): void {
+    this.holder = undefined;
+    if (this.#chain.head) this.#chain.head.notBefore = 0;
+    this.serve();
+  }
+
+  /** Forgets a hold that has run out, if nobody waits for it. */
+  tidy(now: number): void {
+    if (!this.#chain.head && !this.held(now)) this.freed();
+  }
+
+  /** Does what can be done now for the head of the queue; the one loop that waits. */
+  serve(): void {
+    while (!this.#asking && this.#chain.head) {
+      const head = this.#chain.head;
+      const now = performance.now();
+      if (this.held(now)) {
+        if (!head.once) return this.#arm(this.holder!.until);
+        this.#refuse(head, now);
+      } else if (head.notBefore > now) {
+        return this.#arm(head.notBefore);
+      } else {
+        this.holder = undefined;
+        this.#ask(head);
+      }
+    }
+    if (!this.#chain.head) this.#rest();
+  }
+
+  /** Rejects everybody in line. */
+  rejectAll(reason: unknown): void {
+    for (let waiter = this.#chain.head; waiter; waiter = this.#chain.head) {
+      this.#chain.remove(waiter);
+      waiter.reject(reason);
+      if (waiter === this.#asking) this.store.abandon(waiter.lease);
+    }
+    this.#rest();
+  }
+
+  gaveUp(waiter: Waiter): void {
+    this.#chain.remove(waiter);
+    // The question is on its way and may still be granted: its undoing follows it on the same way.
+    if (waiter === this.#asking) this.store.abandon(waiter.lease);
+    this.serve();
+  }
+
+  tick(waiter: Waiter): void {
+    // Once it has asked the provider itself, `notBefore` says when to ask again.
+    if (this.#asking !== waiter && waiter.notBefore === 0) this.#missed(waiter);
+  }
+
+  waitOver(waiter: Waiter): Error {
+    const now = performance.now();
+    const silent = waiter === this.#asking || (this.#asking !== undefined && this.#heard < waiter.since);
+    if (silent && !this.held(now)) return new ProviderUnreachableError(this.store.provider, now - waiter.since);
+    return waiter.notObtained(now);
+  }
+
+  #ask(waiter: Waiter): void {
+    this.#asking = waiter;
+    let answer: Answer<Grant | Refusal>;
+    try {
+      answer = this.store.obtain(waiter.lease);
+    } catch (error) {
+      return this.#failed(waiter, error);
+    }
+    this.#await(waiter, answer);
+  }
+
+  #await(waiter: Waiter, answer: Answer<Grant | Refusal>): void {
+    if (!(answer instanceof Promise)) return this.#answered(waiter, answer);
+    answer.then(
+      (later) => {
+        this.#answered(waiter, later);
+        this.serve();
+      },
+      (error: unknown) => {
+        this.#failed(waiter, error);
+        this.serve();
+      },
+    );
+  }
+
+  #answered(waiter: Waiter, answer: Grant | Refusal): void {
+    const now = performance.now();
+    this.#asking = undefined;
+    this.#heard = now;
+    if (answer.granted) this.#granted(waiter, answer, now);
+    else this.#refused(waiter, answer, now);
+  }
+
+  #granted(waiter: Waiter, grant: Grant, now: number): void {
+    if (waiter.settled || grant.until <= now) return this.store.abandon(waiter.lease);
+    this.#chain.remove(waiter);
+    this.holder = waiter.lease;
+    waiter.lease.grant(grant.fence, grant.until, now);
+    waiter.resolve();
+  }
+
+  #refused(asked: Waiter, refusal: Refusal, now: number): void {
+    if (!asked.settled && !asked.once) {
+      const pause = this.#pause(asked, () => this.store.pause(refusal, asked.attempts));
+      if (pause > 0) asked.notBefore = now + pause;
+    }
+    // A single try that came before the question was sent has its answer, too: the key was another's after it came.
+    for (let head = this.#chain.head; head?.once && head.since <= refusal.asked; head = this.#chain.head) {
+      this.#refuse(head, now);
+    }
+  }
+
+  /** A waiter that polls could not even ask: a hold of ours is alive, or others stand before it. */
+  #missed(waiter: Waiter): void {
+    const pause = this.#pause(waiter, () => 0);
+    if (pause > 0) waiter.tickAfter(pause);
+    else this.serve();
+  }
+
+  /** Milliseconds until the next try after a failed one; a waiter whose strategy gives up is out, and it is 0. */
+  #pause(waiter: Waiter, otherwise: () => number): number {
+    waiter.attempts += 1;
+    try {
+      const { retry } = waiter.terms;
+      const pause = retry ? retry.next(waiter.attempts) : otherwise();
+      if (pause > 0) return pause;
+    } catch (error) {
+      this.#chain.remove(waiter);
+      waiter.reject(error);
+      return 0;
+    }
+    this.#refuse(waiter, performance.now());
+    return 0;
+  }
+
+  #failed(waiter: Waiter, error: unknown): void {
+    this.#asking = undefined;
+    this.store.abandon(waiter.lease);
+    // Nobody behind would fare better: their question would be the same.
+    this.rejectAll(error);
+  }
+
+  #refuse(waiter: Waiter, now: number): void {
+    this.#chain.remove(waiter);
+    waiter.reject(waiter.notObtained(now));
+  }
+
+  /** Nobody waits: no timer, and no entry unless we hold. */
+  #rest(): void {
+    clearTimeout(this.#timer);
+    this.#timer = undefined;
+    this.#timerAt = Infinity;
+    if (!this.holder && !this.#asking) this.emptied(this);
+  }
+
+  /** Sees to it that `serve` runs at `at`; a timer that is set for earlier stays and is set anew when it fires. */
+  #arm(at: number): void {
+    if (this.#timer && this.#timerAt <= at) return;
+    clearTimeout(this.#timer);
+    this.#timerAt = at;
+    this.#timer = setTimeout(
+      () => {
+        this.#timer = undefined;
+        this.#timerAt = Infinity;
+        this.serve();
+      },
+      timerDelay(at - performance.now()),
+    );
+  }
+}

@@ -1,0 +1,60 @@
+import { LockLostError, type LossReason } from './errors.js';
+import type { Lease, LeaseWatcher } from './lease.js';
+import { timerDelay } from './options.js';
+
+/**
+ * The AbortSignal of a lock: aborts when a hold is lost. Whoever looks at it after the event loop stalled sees the truth
+ * in the very next statement: looking compares the deadline, instead of trusting that a timer has fired.
+ */
+export class LossSignal implements LeaseWatcher {
+  readonly #controller = new AbortController();
+  #lease: Lease | undefined;
+  #timer: NodeJS.Timeout | undefined;
+
+  constructor() {
+    const { signal } = this.#controller;
+    const look = (): void => void this.#lease?.alive(performance.now());
+    // Own properties of this one signal; they fall through to what every AbortSignal does.
+    const proto = AbortSignal.prototype;
+    for (const name of ['aborted', 'reason'] as const) {
+      const get = Object.getOwnPropertyDescriptor(proto, name)!.get!;
+      Object.defineProperty(signal, name, { get: () => (look(), get.call(signal) as unknown) });
+    }
+    const throwIfAborted = (): void => (look(), proto.throwIfAborted.call(signal));
+    Object.defineProperty(signal, 'throwIfAborted', { value: throwIfAborted });
+  }
+
+  get signal(): AbortSignal {
+    return this.#controller.signal;
+  }
+
+  /** Whether a hold was lost already: the next one needs a signal of its own. */
+  get spent(): boolean {
+    return this.#controller.signal.aborted;
+  }
+
+  granted(lease: Lease): void {
+    this.#lease = lease;
+    this.#watch();
+  }
+
+  lost(lease: Lease, reason: LossReason): void {
+    this.rest();
+    this.#controller.abort(new LockLostError(lease.key, reason));
+  }
+
+  /** Nothing is held: nothing to watch. */
+  rest(): void {
+    this.#lease = undefined;
+    clearTimeout(this.#timer);
+  }
+
+  /** Tells the loss at the deadline even if nobody looks. Does not keep the process alive. */
+  #watch(): void {
+    clearTimeout(this.#timer);
+    const lease = this.#lease;
+    if (!lease?.alive(performance.now())) return;
+    this.#timer = setTimeout(() => this.#watch(), timerDelay(lease.until - performance.now()));
+    this.#timer.unref();
+  }
+}

@@ -1,0 +1,120 @@
+import { NotObtainedError } from './errors.js';
+import type { Lease } from './lease.js';
+import { timerDelay, type WaitTerms } from './options.js';
+
+/** What a waiter tells the queue it stands in. */
+export interface WaiterHost {
+  /** The caller has given up; `waiter` is settled already. */
+  gaveUp(waiter: Waiter): void;
+  /** The pause of a waiter that polls by a strategy is over. */
+  tick(waiter: Waiter): void;
+  /** The error for a wait that is over: the key stayed with another, or the provider never answered. */
+  waitOver(waiter: Waiter): Error;
+}
+
+/** A caller that wants a key: a link of its queue's chain, the end of its wait, and its promise. */
+export class Waiter {
+  /** The chain of the queue; undefined on both sides for one that stands alone, or has left. */
+  previous: Waiter | undefined;
+  next: Waiter | undefined;
+  /** How many tries have failed. */
+  attempts = 0;
+  /** Not to ask again before this time, on `performance.now()`. */
+  notBefore = 0;
+  settled = false;
+  #end: NodeJS.Timeout | undefined;
+  #tick: NodeJS.Timeout | undefined;
+  #resolve!: () => void;
+  #reject!: (reason: unknown) => void;
+
+  /**
+   * @param once a single try: refused as soon as somebody else has the key
+   * @param since when it came, on `performance.now()`
+   */
+  constructor(
+    private readonly host: WaiterHost,
+    readonly lease: Lease,
+    readonly terms: WaitTerms,
+    readonly once: boolean,
+    readonly since: number,
+  ) {}
+
+  /** Settles with the wait: resolves when the lease is held. */
+  wait(): Promise<void> {
+    const promise = new Promise<void>((resolve, reject) => {
+      this.#resolve = resolve;
+      this.#reject = reject;
+    });
+    this.terms.signal?.addEventListener('abort', this);
+    if (!this.once && this.terms.wait !== undefined) this.#armEnd(this.terms.wait);
+    return promise;
+  }
+
+  resolve(): void {
+    this.#leave();
+    this.#resolve();
+  }
+
+  reject(reason: unknown): void {
+    this.#leave();
+    if (this.lease.state === 'asking') this.lease.state = 'ended';
+    this.#reject(reason);
+  }
+
+  notObtained(now: number): NotObtainedError {
+    return new NotObtainedError(this.lease.key, this.once ? 0 : Math.round(now - this.since));
+  }
+
+  tickAfter(ms: number): void {
+    this.#tick = setTimeout(() => this.host.tick(this), timerDelay(ms));
+  }
+
+  /** The abort of the caller's signal, whose listener is this object: no closure per wait. */
+  handleEvent(): void {
+    this.reject(this.terms.signal?.reason);
+    this.host.gaveUp(this);
+  }
+
+  #armEnd(ms: number): void {
+    this.#end = setTimeout(() => {
+      const rest = this.since + ms - performance.now();
+      // A timer may fire up to a millisecond early, and a long wait takes several timers.
+      if (rest > 0) return this.#armEnd(rest);
+      this.reject(this.host.waitOver(this));
+      this.host.gaveUp(this);
+    }, timerDelay(ms));
+  }
+
+  #leave(): void {
+    this.settled = true;
+    clearTimeout(this.#end);
+    clearTimeout(this.#tick);
+    this.terms.signal?.removeEventListener('abort', this);
+  }
+}
+
+/** First in, first out, and out of the middle in one step. */
+export class Chain {
+  head: Waiter | undefined;
+  /** How many in line want more than a single try. */
+  patient = 0;
+  #tail: Waiter | undefined;
+
+  push(waiter: Waiter): void {
+    if (!waiter.once) this.patient += 1;
+    waiter.previous = this.#tail;
+    if (this.#tail) this.#tail.next = waiter;
+    else this.head = waiter;
+    this.#tail = waiter;
+  }
+
+  remove(waiter: Waiter): void {
+    if (waiter.previous) waiter.previous.next = waiter.next;
+    else if (this.head === waiter) this.head = waiter.next;
+    else return;
+    if (!waiter.once) this.patient -= 1;
+    if (waiter.next) waiter.next.previous = waiter.previous;
+    else this.#tail = waiter.previous;
+    waiter.previous = waiter.next = undefined;
+  }
+}
