@@ -1,0 +1,83 @@
+import { constants } from 'node:os';
+import { type Duration, milliseconds } from '../duration.js';
+import { InvalidArgumentError } from '../errors.js';
+import { ANY, checkOptions, FLAG } from './check.js';
+import { reason } from './errors.js';
+
+/** When and how the end of the process stops a container. */
+export interface SignalOptions {
+  /** Default SIGINT and SIGTERM. */
+  readonly signals?: readonly NodeJS.Signals[];
+  /** How long the stop may take; what hangs then is abandoned. Default 10 s. */
+  readonly limit?: Duration;
+  /** Whether the process ends after the stop, as the signal would have ended it. Default true. */
+  readonly exit?: boolean;
+}
+
+/** What of the process is used here. */
+export type Host = Pick<NodeJS.Process, 'on' | 'off' | 'listenerCount' | 'kill' | 'exit' | 'pid'> & {
+  readonly stderr: { write(text: string): unknown };
+};
+
+interface Stoppable {
+  stop(options: { signal: AbortSignal }): Promise<void>;
+}
+
+const DEFAULT_SIGNALS = ['SIGINT', 'SIGTERM'] as const;
+
+/**
+ * Stops something on the first signal, and ends the process on the second, or when it is stopped.
+ * @returns takes the listeners off
+ */
+export function stopOnSignals(what: Stoppable, options: SignalOptions, host: Host = process): () => void {
+  const { signals, limit, exit } = checked(options);
+  let isStopping = false;
+  const remove = () => {
+    for (const signal of signals) host.off(signal, onSignal);
+  };
+  const onSignal = (signal: NodeJS.Signals) => {
+    if (isStopping) return end(signal);
+    isStopping = true;
+    void stopWithin(what, limit, host).then(() => (exit ? end(signal) : remove()));
+  };
+  const end = (signal: NodeJS.Signals) => {
+    remove();
+    endBy(signal, host);
+  };
+  for (const signal of signals) host.on(signal, onSignal);
+  return remove;
+}
+
+function checked(options: SignalOptions): Required<SignalOptions> & { limit: number } {
+  checkOptions('stopOnSignals', options, { signals: ANY, limit: ANY, exit: FLAG });
+  const { signals = DEFAULT_SIGNALS, limit = '10s', exit = true } = options;
+  const isRight = Array.isArray(signals) && signals.length > 0 && signals.every(canBeHeard);
+  if (!isRight) throw new InvalidArgumentError('stopOnSignals signals', signals, 'names of signals such as "SIGTERM"');
+  return { signals: [...new Set(signals)], limit: milliseconds('stopOnSignals limit', limit, 1), exit };
+}
+
+function canBeHeard(signal: unknown): boolean {
+  return typeof signal === 'string' && Object.hasOwn(constants.signals, signal) && !/^SIG(KILL|STOP)$/.test(signal);
+}
+
+/** A timer of its own, since that of AbortSignal.timeout would let the process end before the stop does. */
+async function stopWithin(what: Stoppable, limit: number, host: Host): Promise<void> {
+  const controller = new AbortController();
+  const timer = setTimeout(() => controller.abort(new Error(`not stopped within ${limit} ms`)), limit);
+  try {
+    await what.stop({ signal: controller.signal });
+  } catch (error) {
+    host.stderr.write(`${reason(error)}\n`);
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+/**
+ * The signal itself, so that whoever waits for the process sees that it ended by it. Where somebody else still listens,
+ * and for process 1 of a machine, a signal does not end a process: then the exit code says the same.
+ */
+function endBy(signal: NodeJS.Signals, host: Host): void {
+  if (host.listenerCount(signal) === 0) host.kill(host.pid, signal);
+  host.exit(128 + constants.signals[signal]);
+}
