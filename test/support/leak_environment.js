@@ -9,11 +9,13 @@ const CLOSING_LIMIT_MS = 1_000;
 export default class LeakEnvironment extends TestEnvironment {
   /** @type {string[]} */ #before = [];
 
+  /** @override */
   async setup() {
     await super.setup();
     this.#before = open();
   }
 
+  /** @override */
   async teardown() {
     const limit = performance.now() + CLOSING_LIMIT_MS;
     let left = leftSince(this.#before);
