@@ -2,6 +2,7 @@ import {
   type BindingIdentifier,
   Container,
   type GetOptions,
+  type Newable,
   type ResolutionContext,
   type ServiceIdentifier,
 } from 'inversify';
@@ -44,7 +45,7 @@ export class Bindings {
 
   /** Gives an object its fields once more, for what was registered since it was built. */
   inject(object: IocObject): void {
-    place(object, wantedFields(object.constructor), this.container);
+    place(object, wantedFields(object.constructor as Newable<object>), this.container);
   }
 
   #bind(entry: Entry): BindingIdentifier {

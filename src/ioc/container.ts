@@ -1,25 +1,14 @@
 import type { Container } from 'inversify';
-import { type Bound, ConfigError, readConfiguration } from '../loader/index.js';
-import { Bindings, isBound } from './bindings.js';
-import { builtIns } from './built_ins.js';
+import { readConfiguration } from '../loader/index.js';
 import { checkOptions, SIGNAL } from './check.js';
-import { type Entry, restore } from './entry.js';
-import {
-  AmbiguousObjectError,
-  CircularDependencyError,
-  ContainerRunningError,
-  ObjectNotFoundError,
-  StartError,
-  StopError,
-} from './errors.js';
-import { Graph } from './graph.js';
-import { Hurry, orAborted } from './hurry.js';
+import type { Entry } from './entry.js';
+import { AmbiguousObjectError, ContainerRunningError, ObjectNotFoundError, StartError, StopError } from './errors.js';
 import { start, stop } from './lifecycle.js';
 import { checkSetup, development, developmentWith, type SetupOptions } from './load.js';
 import type { Namespace } from './namespace.js';
-import type { IocObject } from './object.js';
+import { Objects } from './objects.js';
 import { type SignalOptions, stopOnSignals } from './signals.js';
-import { Store } from './store.js';
+import { Stopping } from './stopping.js';
 import { type DependencyNode, tree, treeText } from './tree.js';
 import { Turns } from './turns.js';
 
@@ -34,41 +23,30 @@ export interface StopOptions {
  * @see Go: ioc, DefaultStore
  */
 export class Ioc {
-  readonly #store = new Store({
-    assertOpen: (action) => this.#assertOpen(action),
-    changed: () => (this.#changed = true),
-    objectOf: (entry) => this.#objectOf(entry),
-  });
-  readonly #bindings = new Bindings((entry, object) => this.#bound?.fill(entry.name, object));
+  readonly #objects = new Objects((action) => this.#assertOpen(action));
   readonly #turns = new Turns();
   readonly #listeners = new Set<() => void>();
-  /** What is being built because code asked for it. */
-  readonly #building: Entry[] = [];
-  /** Something was registered since the bindings were brought in step. */
-  #changed = true;
-  /** The checked values, from setup to stop. */
-  #bound: Bound | undefined;
   #started: readonly Entry[] | undefined;
   #stopping: Stopping | undefined;
 
   /** Components that the others build on; they start first. Priority 99. */
   config(): Namespace {
-    return this.#store.namespace('config');
+    return this.#objects.store.namespace('config');
   }
 
   /** Priority 9. */
   default(): Namespace {
-    return this.#store.namespace('default');
+    return this.#objects.store.namespace('default');
   }
 
   /** The application's own work. Priority 0. */
   controller(): Namespace {
-    return this.#store.namespace('controller');
+    return this.#objects.store.namespace('controller');
   }
 
   /** What lets requests in; starts last and stops first. Priority -99. */
   api(): Namespace {
-    return this.#store.namespace('api');
+    return this.#objects.store.namespace('api');
   }
 
   /**
@@ -77,12 +55,12 @@ export class Ioc {
    * @throws {InvalidArgumentError} it exists with another priority
    */
   namespace(name: string, priority?: number): Namespace {
-    return this.#store.namespace(name, priority);
+    return this.#objects.store.namespace(name, priority);
   }
 
   /** The Inversify container behind this one, for bindings of one's own. */
   get container(): Container {
-    return this.#synced().container;
+    return this.#objects.container;
   }
 
   /** Whether it is set up, and no stop has begun. */
@@ -132,9 +110,7 @@ export class Ioc {
     checkOptions('stop', options, { signal: SIGNAL });
     const isNext = this.#turns.last?.kind === 'stop';
     const stopping = (isNext && this.#stopping) || this.#beginStop();
-    stopping.hurry.join(options.signal);
-    await orAborted(stopping.begun, options.signal);
-    await stopping.done;
+    await stopping.wait(options.signal);
   }
 
   /**
@@ -157,7 +133,7 @@ export class Ioc {
    * @throws {ObjectNotFoundError} something that one needs is not there
    */
   dependencies(): DependencyNode[] {
-    return tree(this.#graph(), this.#store.entries());
+    return tree(this.#objects.graph(), this.#objects.store.entries());
   }
 
   /** Prints `dependencies()` as a tree. */
@@ -165,67 +141,41 @@ export class Ioc {
     write(treeText(this.dependencies()));
   }
 
-  /** @internal Takes over the built-in components that it has none of that name for; not while it runs. */
+  /** @internal Takes over the built-in components whose names are free; while it runs, that waits for the next setup. */
   adoptBuiltIns(): void {
-    if (!this.#started && !this.#turns.last) this.#adopt();
-  }
-
-  #adopt(): void {
-    for (const { namespace, type } of builtIns) this.#store.namespace(namespace).adopt(type);
+    if (this.#isOpen) this.#objects.adopt();
   }
 
   async #setUp({ force = false, ...request }: SetupOptions): Promise<void> {
     if (this.#started && !force) return;
-    if (this.#started) await this.#stopStarted(NEVER);
-    this.#adopt();
-    const entries = this.#store.entries();
+    await this.#stopStarted(NEVER);
+    this.#objects.adopt();
+    const entries = this.#objects.store.entries();
     const bound = readConfiguration(request).bind(entries);
     try {
-      const order = this.#graph().order();
-      this.#bound = bound;
-      await this.#build(order);
+      await this.#objects.build(bound);
       await start(entries);
       this.#started = entries;
     } catch (error) {
-      this.#renew();
+      this.#objects.renew();
       throw startError(error);
-    }
-  }
-
-  /** Values go first: what is built later may receive what code already had before setup. */
-  async #build(order: readonly Entry[]): Promise<void> {
-    const { container } = this.#synced();
-    for (const entry of order) if (entry.value) this.#bound?.fill(entry.name, entry.value);
-    for (const entry of order) {
-      try {
-        if (entry.value) this.#bindings.inject(entry.value);
-        else await container.getAsync(entry.id);
-      } catch (error) {
-        throw buildError(entry, error);
-      }
     }
   }
 
   /** Takes a turn of its own, after a setup that was asked for in between too. */
   #beginStop(): Stopping {
-    const hurry = new Hurry();
-    let begin = () => {};
-    const begun = new Promise<void>((resolve) => (begin = resolve));
-    const done = this.#turns.take('stop', async () => {
-      begin();
-      try {
-        await this.#stopStarted(hurry.signal);
-      } finally {
-        if (this.#stopping === stopping) this.#stopping = undefined;
-        hurry.end();
-        for (const remove of this.#listeners) remove();
-        this.#listeners.clear();
-      }
-    });
-    done.catch(() => {}); // one who gave up waiting for the setup before never asks
-    const stopping = { hurry, begun, done };
+    const stopping: Stopping = new Stopping(
+      (work) => this.#turns.take('stop', work),
+      (signal) => this.#stopStarted(signal).finally(() => this.#stopped(stopping)),
+    );
     this.#stopping = stopping;
     return stopping;
+  }
+
+  #stopped(stopping: Stopping): void {
+    if (this.#stopping === stopping) this.#stopping = undefined;
+    for (const remove of this.#listeners) remove();
+    this.#listeners.clear();
   }
 
   async #stopStarted(signal: AbortSignal): Promise<void> {
@@ -233,72 +183,26 @@ export class Ioc {
     if (!entries) return;
     this.#started = undefined;
     const errors = await stop(entries, signal);
-    this.#renew();
+    this.#objects.renew();
     if (errors.length) throw new StopError(errors);
   }
 
-  /** Fresh objects for the next setup: classes are built anew, objects get back the values they came with. */
-  #renew(): void {
-    this.#bound = undefined;
-    for (const entry of this.#store.entries()) {
-      this.#bindings.renew(entry);
-      restore(entry);
-    }
-  }
-
-  #objectOf(entry: Entry): IocObject {
-    if (entry.value) return entry.value;
-    if (entry.instance && !this.#bound) return entry.instance;
-    const at = this.#building.indexOf(entry);
-    if (at >= 0) throw new CircularDependencyError([...this.#building.slice(at), entry].map(({ name }) => name));
-    this.#building.push(entry);
-    try {
-      if (!this.#bound) this.#graph().order([entry]);
-      return this.#synced().container.get<IocObject>(entry.id);
-    } finally {
-      this.#building.pop();
-    }
-  }
-
-  #graph(): Graph {
-    const { container } = this.#synced();
-    return new Graph(this.#store.entries(), (want) => isBound(container, want));
-  }
-
-  /** The bindings, in step with what is registered. */
-  #synced(): Bindings {
-    if (this.#changed) this.#bindings.sync(this.#store.entries());
-    this.#changed = false;
-    return this.#bindings;
+  get #isOpen(): boolean {
+    return !this.#started && !this.#turns.last;
   }
 
   #assertOpen(action: string): void {
-    if (!this.#started && !this.#turns.last) return;
+    if (this.#isOpen) return;
     throw new ContainerRunningError(
       `cannot ${action}: the container is set up; register before setup() or after stop()`,
     );
   }
 }
 
-/** A stop that was asked for. */
-interface Stopping {
-  readonly hurry: Hurry;
-  /** Once the setup before it is done. */
-  readonly begun: Promise<void>;
-  readonly done: Promise<void>;
-}
-
 const NEVER = new AbortController().signal;
 
+/** A component that lacks what it has injected did not start. */
 function startError(error: unknown): unknown {
   const isWish = error instanceof ObjectNotFoundError || error instanceof AmbiguousObjectError;
   return isWish && error.wantedBy ? new StartError(error.wantedBy, 'inject', error) : error;
-}
-
-/** Rings that run through bindings of the application's own are found by Inversify. */
-function buildError(entry: Entry, error: unknown): Error {
-  if (error instanceof ConfigError || error instanceof CircularDependencyError) return error;
-  const ring = /^Circular dependency found: (.+ -> .+)$/.exec(error instanceof Error ? error.message : '');
-  if (ring) return new CircularDependencyError(ring[1]!.split(' -> '), { cause: error });
-  return new StartError(entry, 'construct', error);
 }

@@ -1,4 +1,4 @@
-import { builtIns } from './built_ins.js';
+import { addBuiltIn } from './built_ins.js';
 import { Ioc } from './container.js';
 import type { ComponentClass } from './entry.js';
 
@@ -21,9 +21,11 @@ export const printDependencies = defaultIoc.printDependencies.bind(defaultIoc);
 
 /**
  * Registers a component for every container, as Go's `init()` does when a package is imported: in the default one at
- * once, in others at their setup. Where its name is taken, and where a container runs already, it waits for the next setup.
+ * once, in others at their setup. Where its name is taken it is left out; where a container runs, it waits for the next
+ * setup.
+ * @throws {InvalidArgumentError} it is no class of components
  */
 export function component(namespace: string, type: ComponentClass): void {
-  builtIns.push({ namespace, type });
+  addBuiltIn(namespace, type);
   defaultIoc.adoptBuiltIns();
 }

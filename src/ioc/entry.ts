@@ -29,8 +29,8 @@ export interface Entry {
   readonly id: symbol;
   /** The object itself, when an object was registered rather than its class. */
   readonly instance: IocObject | undefined;
-  /** The declared fields of a registered object as they were, for when it starts anew. */
-  readonly initial: Initial;
+  /** The declared fields of a registered object as they were before setup, from then to stop. */
+  initial: Initial | undefined;
   /** Classes whose place this one took, being a higher version that extends them. */
   replaces: readonly ComponentClass[];
   /** The object, once it is built: filled and injected. */
@@ -45,7 +45,7 @@ export function entryOf(namespace: string, component: unknown): Entry {
   const instance = component instanceof IocObject ? component : undefined;
   const type = instance ? (instance.constructor as ComponentClass) : checkClass(component);
   const asked = instance ?? (Object.create(type.prototype as object) as IocObject);
-  const name = checkWord(`${type.name}.name()`, ask(type, asked, 'name'));
+  const name = checkWord(`${type.name || 'the component'}.name()`, ask(type, asked, 'name'));
   return {
     namespace,
     name,
@@ -54,23 +54,30 @@ export function entryOf(namespace: string, component: unknown): Entry {
     type,
     id: id(namespace, name),
     instance,
-    initial: instance ? fieldValues(instance) : NOTHING,
+    initial: undefined,
     replaces: [],
     value: undefined,
   };
 }
 
-/** Puts a registered object's declared fields back to what they were when it was registered. */
-export function restore({ instance, initial }: Entry): void {
-  if (instance) putBack(instance, initial);
+/** Remembers a registered object's declared fields; setup is about to change them. */
+export function keep(entry: Entry): void {
+  if (entry.instance) entry.initial = fieldValues(entry.instance);
+}
+
+/** Puts them back, so that the next setup finds the object as the one before did. */
+export function restore(entry: Entry): void {
+  if (entry.instance && entry.initial) putBack(entry.instance, entry.initial);
+  entry.initial = undefined;
 }
 
 function checkClass(component: unknown): ComponentClass {
   if (typeof component !== 'function' || !(component.prototype instanceof IocObject)) {
     throw new InvalidArgumentError('component', component, 'a class that extends IocObject, or an object of one');
   }
-  checkConstruction(component);
-  return component as ComponentClass;
+  const type = component as ComponentClass;
+  checkConstruction(type);
+  return type;
 }
 
 /** Asks the prototype of a class what an object of it would answer; nothing is constructed for that. */
@@ -85,7 +92,7 @@ function ask(type: ComponentClass, asked: IocObject, method: 'name' | 'version' 
 
 /** Tables are objects too: they stay in place, and their fields are kept and put back one by one. */
 function fieldValues(object: object): Initial {
-  const kept = fieldsOf(object.constructor).map(({ property }): [string, Kept] => {
+  const kept = fieldsOf(object.constructor ?? Object).map(({ property }): [string, Kept] => {
     const value: unknown = Reflect.get(object, property);
     if (Array.isArray(value)) return [property, { value: [...(value as unknown[])], inside: NOTHING }];
     return [property, { value, inside: typeof value === 'object' && value !== null ? fieldValues(value) : NOTHING }];

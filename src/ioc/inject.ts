@@ -24,6 +24,8 @@ export function id(namespace: string, name: string): symbol {
   return Symbol.for(`mcube-lock:${checkWord('namespace', namespace)}.${checkWord('name', name)}`);
 }
 
+type Class = Newable<object>;
+
 /** One thing that a component has injected. */
 export interface Want {
   /** Where it goes, as messages say it. */
@@ -41,7 +43,7 @@ export interface Want {
 }
 
 /** What objects of a class have injected by their constructor. */
-export function wantedArguments(type: Newable): Want[] {
+export function wantedArguments(type: Class): Want[] {
   const { constructorArguments } = getClassMetadata(type);
   return constructorArguments.flatMap((element, i) =>
     want(`argument ${i + 1} of its constructor`, undefined, true, element),
@@ -49,9 +51,9 @@ export function wantedArguments(type: Newable): Want[] {
 }
 
 /** What objects of a class have injected into their fields, those of its base classes too. */
-export function wantedFields(type: Function): Want[] {
+export function wantedFields(type: Class): Want[] {
   const found = new Map<string | symbol, Want>();
-  for (let at = type; at !== Function.prototype; at = Object.getPrototypeOf(at) as Function) {
+  for (let at = type; at !== Function.prototype; at = Object.getPrototypeOf(at) as Class) {
     for (const [property, element] of ownFields(at)) {
       if (found.has(property)) continue;
       for (const one of want(`field ${String(property)}`, property, at === type, element)) found.set(property, one);
@@ -65,7 +67,7 @@ export function wantedFields(type: Function): Want[] {
  * start and stop: Inversify's would run before the values are there, and unawaited.
  * @throws {InvalidArgumentError} an argument has no `@inject`, or a method has `@postConstruct` or `@preDestroy`
  */
-export function checkConstruction(type: Function): void {
+export function checkConstruction(type: Class): void {
   const { postConstructMethodNames, preDestroyMethodNames } = classMetadata(type).lifecycle;
   const [method] = [...postConstructMethodNames, ...preDestroyMethodNames];
   if (method === undefined) return;
@@ -76,9 +78,9 @@ export function checkConstruction(type: Function): void {
   );
 }
 
-function classMetadata(type: Function): ClassMetadata {
+function classMetadata(type: Class): ClassMetadata {
   try {
-    return getClassMetadata(type as Newable);
+    return getClassMetadata(type);
   } catch (error) {
     const right = `@inject on every argument of its constructor, or an object of it instead of the class (${reason(error)})`;
     throw new InvalidArgumentError(`class ${type.name}`, type, right);
@@ -89,7 +91,7 @@ function classMetadata(type: Function): ClassMetadata {
  * Fields as declared on this very class. Not by `getClassMetadata`, which refuses a class whose constructor is not
  * injected; that of a registered object, or of an abstract base, may well take plain arguments.
  */
-function ownFields(type: Function): Iterable<[string | symbol, ClassElementMetadata]> {
+function ownFields(type: Class): Iterable<[string | symbol, ClassElementMetadata]> {
   const all: unknown[] = Reflect.getOwnMetadataKeys(type).map(
     (key: unknown) => Reflect.getOwnMetadata(key, type) as unknown,
   );

@@ -17,8 +17,12 @@ export function checkSetup(options: unknown): void {
 }
 
 /** `etc/application.toml` if it is there; the loader adds `.env` if it is there, and the environment. */
-export function development(options: SetupOptions): SetupOptions {
-  return { files: ['etc/application.toml'], skipMissing: true, ...options };
+export function development({
+  files = ['etc/application.toml'],
+  skipMissing = true,
+  ...rest
+}: SetupOptions): SetupOptions {
+  return { files, skipMissing, ...rest };
 }
 
 /** Files that have to be there; the loader adds `.env` if it is there, and the environment. */

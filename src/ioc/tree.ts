@@ -18,9 +18,10 @@ export interface DependencyNode {
 export function tree(graph: Graph, entries: readonly Entry[]): DependencyNode[] {
   const nodes = new Map<Entry, DependencyNode>();
   for (const entry of graph.order()) {
-    const dependencies = graph.dependencies(entry).map(({ entry: other, want }) => {
+    const wanted = new Map(graph.dependencies(entry).map((dependency) => [dependency.entry, dependency.want]));
+    const dependencies = [...wanted].map(([other, { optional }]) => {
       const node = nodes.get(other) as DependencyNode;
-      return want.optional ? { ...node, optional: true as const } : node;
+      return optional ? { ...node, optional: true as const } : node;
     });
     const { namespace, name, version, priority, type } = entry;
     nodes.set(entry, { namespace, name, version, priority, type: type.name, dependencies });
@@ -28,31 +29,32 @@ export function tree(graph: Graph, entries: readonly Entry[]): DependencyNode[] 
   return entries.map((entry) => nodes.get(entry) as DependencyNode);
 }
 
-/** The tree as a terminal shows it: a line for each component under its namespace, and below it what it has injected. */
+/**
+ * The tree as a terminal shows it: under each namespace its components, below each what it has injected. What was shown
+ * with all below it is shown alone from then on.
+ */
 export function treeText(nodes: readonly DependencyNode[]): string {
   const namespaces = [...new Set(nodes.map(({ namespace }) => namespace))];
-  const lines = namespaces.flatMap((namespace) => [
-    namespace,
-    ...branches(
-      nodes.filter((node) => node.namespace === namespace),
-      label,
-    ),
-  ]);
+  const shown = new Set<string>();
+  const lines = namespaces.flatMap((namespace) => {
+    const roots = nodes.filter((node) => node.namespace === namespace);
+    return [namespace, ...branches(roots, '', shown)];
+  });
   return lines.map((line) => `${line}\n`).join('');
 }
 
-function branches(nodes: readonly DependencyNode[], text: (node: DependencyNode) => string, above = ''): string[] {
+function branches(nodes: readonly DependencyNode[], above: string, shown: Set<string>): string[] {
   return nodes.flatMap((node, i) => {
-    const isLast = i === nodes.length - 1;
-    const line = `${above}${isLast ? '└─ ' : '├─ '}${text(node)}`;
-    return [line, ...branches(node.dependencies, fullLabel, above + (isLast ? '   ' : '│  '))];
+    const [branch, below] = i === nodes.length - 1 ? ['└─ ', '   '] : ['├─ ', '│  '];
+    const place = `${node.namespace}.${node.name}`;
+    const isNew = above === '' || !shown.has(place);
+    shown.add(place);
+    const dependencies = isNew ? branches(node.dependencies, above + below, shown) : [];
+    const isCut = !isNew && node.dependencies.length > 0;
+    return [`${above}${branch}${above === '' ? node.name : place} ${facts(node)}${isCut ? ' …' : ''}`, ...dependencies];
   });
 }
 
-function label({ name, version, type, priority }: DependencyNode): string {
-  return `${name} ${version} (${type}${priority === 0 ? '' : `, priority ${priority}`})`;
-}
-
-function fullLabel(node: DependencyNode): string {
-  return `${node.namespace}.${node.name} ${node.version} (${node.type}${node.optional ? ', optional' : ''})`;
+function facts({ version, type, priority, optional }: DependencyNode): string {
+  return `${version} (${type}${priority === 0 ? '' : `, priority ${priority}`}${optional ? ', optional' : ''})`;
 }

@@ -1,0 +1,49 @@
+/** A stop that was asked for. Everybody who waits for it may hurry it: it heeds the signals of all. */
+export class Stopping {
+  readonly #controller = new AbortController();
+  readonly #leave: (() => void)[] = [];
+  readonly #begun: Promise<void>;
+  readonly #done: Promise<void>;
+
+  /**
+   * @param take gives the work its turn, which may come later
+   * @param work the stop itself, hurried by the signal
+   */
+  constructor(take: (work: () => Promise<void>) => Promise<void>, work: (signal: AbortSignal) => Promise<void>) {
+    let begin = () => {};
+    this.#begun = new Promise((resolve) => (begin = resolve));
+    this.#done = take(async () => {
+      begin();
+      try {
+        await work(this.#controller.signal);
+      } finally {
+        for (const leave of this.#leave.splice(0)) leave();
+      }
+    });
+    this.#done.catch(() => {}); // those who gave up waiting for its turn do not hear how it ended
+  }
+
+  /**
+   * Waits until it is done.
+   * @throws the signal's reason, when that aborts before its turn has come
+   */
+  async wait(signal: AbortSignal | undefined): Promise<void> {
+    if (signal) await Promise.race([this.#begun, this.#heed(signal)]);
+    return this.#done;
+  }
+
+  /** Rejects once the signal aborts; the work hears of it too. */
+  #heed(signal: AbortSignal): Promise<never> {
+    const aborted = new Promise<never>((_, reject) => {
+      const abort = () => {
+        this.#controller.abort(signal.reason);
+        reject(signal.reason as Error);
+      };
+      if (signal.aborted) return abort();
+      signal.addEventListener('abort', abort, { once: true });
+      this.#leave.push(() => signal.removeEventListener('abort', abort));
+    });
+    aborted.catch(() => {}); // nobody waits for it once the work has begun
+    return aborted;
+  }
+}
