@@ -107,7 +107,7 @@ export class KeyQueue implements WaiterHost {
 
   waitOver(waiter: Waiter): Error {
     const now = performance.now();
-    const silent = waiter === this.#asking || (this.#asking !== undefined && this.#heard < waiter.since);
+    const silent = this.#asking !== undefined && this.#heard < waiter.since;
     if (silent && !this.held(now)) return new ProviderUnreachableError(this.store.provider, now - waiter.since);
     return waiter.notObtained(now);
   }

@@ -42,6 +42,8 @@ export class Renewal implements LeaseWatcher {
     const left = Math.floor(lease.since + this.maxHold - now);
     const ttl = Math.min(lease.ttl, left);
     if (ttl < this.queues.store.shortestTtl || !lease.alive(now)) return;
+    // For as long as the answer is missing: who asks has not been idle.
+    lease.atDeadline = 'unreachable';
     try {
       await this.queues.refresh(lease, ttl);
       this.#failures = 0;
@@ -49,7 +51,6 @@ export class Renewal implements LeaseWatcher {
     } catch (error) {
       if (error instanceof LockNotHeldError) return;
       this.#failures += 1;
-      lease.atDeadline = 'unreachable';
     }
     if (!lease.alive(performance.now())) return;
     this.#after(

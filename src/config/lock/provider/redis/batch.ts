@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { Milliseconds } from '../../../../duration.js';
 import { ProviderError, ProviderUnreachableError } from '../../errors.js';
 import { plain, type Connection } from './connection.js';
@@ -43,6 +44,7 @@ export class Batch {
   #calls: Call[] = [];
   /** Calls in a row that ran out of time. */
   #silent = 0;
+  #closed = false;
 
   /** @param limit milliseconds within which an operation is answered or fails */
   constructor(
@@ -60,6 +62,12 @@ export class Batch {
     const call = new Call(op, key, value, ttl);
     if (this.#calls.push(call) === 1) process.nextTick(() => this.#flush());
     return { reply: await call.reply, sent: call.sent, repeated: call.repeated };
+  }
+
+  /** Ends what is under way; nothing is asked again. */
+  close(): void {
+    this.#closed = true;
+    this.connection.drop();
   }
 
   #flush(): void {
@@ -80,16 +88,15 @@ export class Batch {
     for (let at = 0; at < calls.length; at += this.cap) void this.#send(guard, calls.slice(at, at + this.cap));
   }
 
+  /** Asks until there is an answer or the time is up; an answer that comes later than that is nobody's. */
   async #send(guard: string, calls: Call[]): Promise<void> {
     const started = performance.now();
-    let over = false;
-    let wake: (() => void) | undefined;
+    const timeUp = new AbortController();
     const timer = setTimeout(() => {
-      over = true;
+      timeUp.abort();
       this.#gaveUp(calls, started);
-      wake?.();
     }, this.limit);
-    for (let pause = FIRST_PAUSE; !over; pause = Math.min(pause * 2, LAST_PAUSE)) {
+    for (let pause = FIRST_PAUSE; !timeUp.signal.aborted && !this.#closed; pause = Math.min(pause * 2, LAST_PAUSE)) {
       try {
         const replies = await this.#once(guard, calls);
         this.#silent = 0;
@@ -101,12 +108,10 @@ export class Batch {
           break;
         }
       }
-      await new Promise<void>((resolve) => {
-        wake = resolve;
-        setTimeout(resolve, pause);
-      });
+      await sleep(pause, undefined, { signal: timeUp.signal }).catch(() => undefined);
     }
     clearTimeout(timer);
+    if (this.#closed) this.#reject(calls, started);
   }
 
   #once(guard: string, calls: Call[]): Promise<unknown[]> {
@@ -123,12 +128,15 @@ export class Batch {
   }
 
   #gaveUp(calls: Call[], started: Milliseconds): void {
-    const after = performance.now() - started;
-    const { lastError } = this.connection;
-    for (const call of calls) call.reject(new ProviderUnreachableError('redis', after, lastError));
+    this.#reject(calls, started);
     // Once may be a slow server, and the undoing should follow on the same connection; twice is a dead connection.
     this.#silent += 1;
     if (this.#silent >= 2) this.connection.drop();
+  }
+
+  #reject(calls: Call[], started: Milliseconds): void {
+    const after = performance.now() - started;
+    for (const call of calls) call.reject(new ProviderUnreachableError('redis', after, this.connection.lastError));
   }
 }
 

@@ -68,7 +68,7 @@ export class Connection {
     this.#client = undefined;
     this.#opening = undefined;
     clearTimeout(this.#idle);
-    client?.disconnect();
+    if (client) disconnect(client);
   }
 
   #open(): Promise<RedisClient> {
@@ -87,7 +87,7 @@ export class Connection {
     try {
       await client.connect();
     } catch (error) {
-      client.disconnect();
+      disconnect(client);
       throw this.lastError ?? error;
     }
     this.#hold(this.#uses > 0);
@@ -129,6 +129,14 @@ function duplicate(source: RedisClient): RedisClient {
     clusterRetryStrategy: () => null,
   };
   return source.duplicate([], { ...own, redisOptions: { ...source.options.redisOptions, ...redisOptions } } as never);
+}
+
+function disconnect(client: RedisClient): void {
+  // On a connection that has ended, ioredis would wait two seconds for it to end, and keep the process alive meanwhile.
+  if (client.status === 'end') return;
+  client.disconnect();
+  // So it would for a silent server to agree.
+  if (!isCluster(client)) client.stream?.destroy();
 }
 
 function isCluster(client: RedisClient): client is Cluster {

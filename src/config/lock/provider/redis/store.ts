@@ -93,7 +93,7 @@ export class RedisStore implements LockStore {
 
   async close(): Promise<void> {
     this.#closed = true;
-    this.#connection.drop();
+    this.#batch.close();
   }
 
   #key(ask: Ask): string {

@@ -1,0 +1,168 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { afterEach, beforeEach, expect, it } from '@jest/globals';
+import { Redis } from 'ioredis';
+import { lock } from 'mcube-lock';
+import { describeWithOwnRedis, startRedis, type RedisServer } from '../../../support/redis_server.js';
+import { eventually } from '../../../support/time.js';
+
+describeWithOwnRedis('when Redis fails', () => {
+  let server: RedisServer;
+  let client: Redis;
+  let locks: lock.LockFactory;
+
+  beforeEach(async () => {
+    server = await startRedis();
+    client = new Redis({ host: server.host, port: server.port, lazyConnect: true });
+    locks = lock.open({ provider: 'redis', client, commandTimeout: '600ms' });
+  });
+  afterEach(async () => {
+    await locks.close(100).catch(() => undefined);
+    await server.stop();
+  });
+
+  it('an unreachable server is told within the wait of the caller, or within the limit of a command', async () => {
+    await server.kill();
+    const started = performance.now();
+    const error = await locks
+      .new('k', '10s')
+      .lock({ wait: '200ms' })
+      .catch((thrown: unknown) => thrown);
+    expect(error).toBeInstanceOf(lock.ProviderUnreachableError);
+    expect(error).toMatchObject({ code: 'ERR_LOCK_PROVIDER_UNREACHABLE' });
+    expect(performance.now() - started).toBeLessThan(500);
+    for (const call of ['lock', 'tryLock'] as const) {
+      await expect(locks.new('k', '10s')[call]()).rejects.toThrow(/redis gave no answer within .*ECONNREFUSED/);
+    }
+    expect(performance.now() - started).toBeLessThan(3_000);
+  });
+
+  it('everybody in line is told, not one after the other', async () => {
+    await server.kill();
+    const started = performance.now();
+    const waits = Array.from({ length: 9 }, () => locks.new('k', '10s').lock());
+    for (const outcome of await Promise.allSettled(waits)) {
+      expect(outcome).toMatchObject({ reason: { code: 'ERR_LOCK_PROVIDER_UNREACHABLE' } });
+    }
+    expect(performance.now() - started).toBeLessThan(1_200);
+  });
+
+  it('a server that comes back in time is not noticed', async () => {
+    await (await locks.new('k', '10s').lock()).unlock();
+    await server.kill();
+    const wait = locks.new('k', '10s').lock({ wait: '5s' });
+    await sleep(100);
+    await server.start();
+    const held = await wait;
+    expect(held.held).toBe(true);
+    await held.unlock();
+  });
+
+  it('an acquisition whose answer was lost is undone with our own token', async () => {
+    await (await locks.new('warm', '1s').lock()).unlock();
+    server.pause();
+    const lost = locks.new('k', '30s');
+    await expect(lost.tryLock()).rejects.toBeInstanceOf(lock.ProviderUnreachableError);
+    expect(lost.held).toBe(false);
+    server.resume();
+    await eventually(async () => expect(await server.cli('exists', 'k')).toBe('0'));
+    // It was taken, in the moment the server went on, and given back.
+    await eventually(async () => expect(await server.cli('get', 'mlk:fence')).not.toBe(''));
+    await (await locks.new('k', '1s').lock()).unlock();
+  });
+
+  it('a wait that is over or aborted while the server is silent never takes the lock later', async () => {
+    await (await locks.new('warm', '1s').lock()).unlock();
+    server.pause();
+    const controller = new AbortController();
+    const waits = [
+      locks.new('a', '30s').lock({ wait: '50ms' }),
+      locks.new('b', '30s').lock({ signal: controller.signal }),
+    ];
+    const outcomes = Promise.allSettled(waits);
+    await sleep(60);
+    controller.abort();
+    await outcomes;
+    server.resume();
+    await eventually(async () => expect(await server.cli('exists', 'a', 'b')).toBe('0'));
+    await sleep(100);
+    expect(await server.cli('exists', 'a', 'b')).toBe('0');
+  });
+
+  it('an unlock without an answer says so, counts as not held, and is done again in the background', async () => {
+    const held = await locks.new('k', '30s').lock();
+    server.pause();
+    await expect(held.unlock()).rejects.toBeInstanceOf(lock.ProviderUnreachableError);
+    expect(held.held).toBe(false);
+    await expect(held.refresh()).rejects.toBeInstanceOf(lock.LockNotHeldError);
+    server.resume();
+    await eventually(async () => expect(await server.cli('exists', 'k')).toBe('0'));
+    await held.unlock();
+    await expect(held.unlock()).rejects.toBeInstanceOf(lock.LockNotHeldError);
+  });
+
+  it('a refresh without an answer leaves the lease as it surely is: never longer than before, lost at its end', async () => {
+    const held = await locks.new('k', '1200ms').lock();
+    const { signal } = held;
+    server.pause();
+    const asked = performance.now();
+    const before = held.remaining();
+    await expect(held.refresh('60s')).rejects.toBeInstanceOf(lock.ProviderUnreachableError);
+    expect(held.remaining()).toBeLessThanOrEqual(before - (performance.now() - asked) + 1);
+    await eventually(() => expect(signal.aborted).toBe(true));
+    expect(held.held).toBe(false);
+    server.resume();
+  });
+
+  it('a refresh to a shorter life counts from the moment it is sent, answered or not', async () => {
+    const held = await locks.new('k', '60s').lock();
+    server.pause();
+    const refreshing = held.refresh('500ms').catch((error: unknown) => error);
+    expect(held.remaining()).toBeLessThanOrEqual(500);
+    await refreshing;
+    server.resume();
+  });
+
+  it('a renewed lease that gets no answer until its end is lost as unreachable', async () => {
+    const held = await locks.new('k', '900ms', { renew: true }).lock();
+    const { signal } = held;
+    server.pause();
+    await eventually(() => expect(signal.aborted).toBe(true));
+    expect(signal.reason).toMatchObject({ reason: 'unreachable' });
+    server.resume();
+  });
+
+  it('a cut connection in the middle is healed by asking again', async () => {
+    const held = await locks.new('k', '30s').lock();
+    await server.cli('client', 'kill', 'type', 'normal', 'skipme', 'yes');
+    await held.refresh();
+    await server.cli('client', 'kill', 'type', 'normal', 'skipme', 'yes');
+    await held.unlock();
+    expect(await server.cli('exists', 'k')).toBe('0');
+  });
+
+  it('a wrong password is told without showing it', async () => {
+    const guarded = await startRedis({ password: 'right' });
+    const stranger = new Redis({ host: guarded.host, port: guarded.port, password: 'hunter2', lazyConnect: true });
+    const closed = lock.open({ provider: 'redis', client: stranger, commandTimeout: '300ms' });
+    const error = await closed
+      .new('k', '1s')
+      .tryLock()
+      .catch((thrown: unknown) => thrown);
+    expect(error).toMatchObject({ code: 'ERR_LOCK_PROVIDER' });
+    expect((error as Error).message).toContain('WRONGPASS');
+    const { inspect } = await import('node:util');
+    expect(inspect(error, { depth: 9, showHidden: true })).not.toContain('hunter2');
+    await closed.close();
+    await guarded.stop();
+  });
+
+  it('close ends within its limit when the server is silent', async () => {
+    const held = await locks.new('k', '30s').lock();
+    server.pause();
+    const started = performance.now();
+    await expect(locks.close(200)).rejects.toBeInstanceOf(lock.ProviderUnreachableError);
+    expect(performance.now() - started).toBeLessThan(1_000);
+    expect(held.held).toBe(false);
+    server.resume();
+  });
+});

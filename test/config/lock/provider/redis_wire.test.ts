@@ -1,0 +1,203 @@
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { Redis } from 'ioredis';
+import { lock } from 'mcube-lock';
+import { sharedRedis, uniquePrefix } from '../../../support/redis_server.js';
+import { eventually } from '../../../support/time.js';
+
+/** What a Go service does, after the scripts of mcube v2's ioc/config/lock: compare, then act, in one step. */
+class GoClient {
+  constructor(
+    private readonly redis: Redis,
+    private readonly token = 'GoGoGoGoGoGoGoGoGoGoGA',
+  ) {}
+
+  async obtain(key: string, ms: number, metadata = ''): Promise<boolean> {
+    return (await this.redis.set(key, this.token + metadata, 'PX', ms, 'NX')) === 'OK';
+  }
+
+  async release(key: string, metadata = ''): Promise<boolean> {
+    const text = `if redis.call('get', KEYS[1]) == ARGV[1] then return redis.call('del', KEYS[1]) end return 0`;
+    return (await this.redis.eval(text, 1, key, this.token + metadata)) === 1;
+  }
+}
+
+describe('what is on Redis', () => {
+  const prefix = uniquePrefix();
+  let redis: Redis;
+  let locks: lock.LockFactory;
+
+  beforeAll(() => {
+    redis = new Redis({ ...sharedRedis(), lazyConnect: true });
+    locks = lock.open({ provider: 'redis', client: redis, prefix });
+  });
+  afterAll(async () => {
+    await locks.close();
+    await redis.quit();
+  });
+
+  it('is one string at exactly prefix + key: the token, then the metadata, with the ttl in milliseconds', async () => {
+    const held = await locks.new('order:42', '10s', { metadata: '{"host":"a"}' }).lock();
+    expect(await redis.type(`${prefix}order:42`)).toBe('string');
+    expect(await redis.get(`${prefix}order:42`)).toBe(`${held.token}{"host":"a"}`);
+    const pttl = await redis.pttl(`${prefix}order:42`);
+    expect(pttl).toBeGreaterThan(9_000);
+    expect(pttl).toBeLessThanOrEqual(10_000);
+    await held.unlock();
+    expect(await redis.exists(`${prefix}order:42`)).toBe(0);
+  });
+
+  it('has no prefix unless one is configured', async () => {
+    await using bare = lock.open({ provider: 'redis', client: redis });
+    const key = `${prefix}bare`;
+    await using held = await bare.new(key, '10s').lock();
+    expect(await redis.get(key)).toBe(held.token);
+  });
+
+  it('keeps keys, tokens and metadata of any characters byte for byte', async () => {
+    for (const text of ['a|b\n\r\0c', '{tag}}{', '中文 🔒', '__proto__', 'a'.repeat(60_000)]) {
+      const held = await locks.new(text, '10s', { token: `t${text.slice(0, 99)}`, metadata: text }).lock();
+      expect(await redis.get(prefix + text)).toBe(`t${text.slice(0, 99)}${text}`);
+      await held.unlock();
+      expect(await redis.exists(prefix + text)).toBe(0);
+    }
+  });
+
+  it('is respected by a Go service, and the other way round', async () => {
+    const go = new GoClient(redis);
+    const key = `${prefix}shared`;
+    const held = await locks.new('shared', '10s').lock();
+    expect(await go.obtain(key, 10_000)).toBe(false);
+    expect(await go.release(key)).toBe(false);
+    await held.unlock();
+    expect(await go.obtain(key, 10_000, 'meta')).toBe(true);
+    await expect(locks.new('shared', '10s').tryLock()).rejects.toBeInstanceOf(lock.NotObtainedError);
+    const waiting = locks.new('shared', '10s').lock({ wait: '5s' });
+    expect(await go.release(key, 'meta')).toBe(true);
+    await (await waiting).unlock();
+  });
+
+  it('waits for the expiry of a Go service that never releases', async () => {
+    await new GoClient(redis).obtain(`${prefix}crashed`, 150);
+    await (await locks.new('crashed', '1s').lock({ wait: '5s' })).unlock();
+  });
+
+  it('waits for a key that never expires until somebody deletes it', async () => {
+    await redis.set(`${prefix}forever`, 'set by hand');
+    await expect(locks.new('forever', '1s').lock({ wait: '60ms' })).rejects.toBeInstanceOf(lock.NotObtainedError);
+    const waiting = locks.new('forever', '1s').lock({ wait: '5s' });
+    await redis.del(`${prefix}forever`);
+    await (await waiting).unlock();
+  });
+
+  it('is never taken from another holder by a token that only begins like his', async () => {
+    const go = new GoClient(redis, 'abcdef');
+    await go.obtain(`${prefix}begin`, 10_000);
+    await expect(locks.new('begin', '1s', { token: 'abc' }).tryLock()).rejects.toBeInstanceOf(lock.NotObtainedError);
+    expect(await redis.get(`${prefix}begin`)).toBe('abcdef');
+  });
+
+  it('a hold that an operator deleted is found out by refresh: taken', async () => {
+    const held = await locks.new('deleted', '10s').lock();
+    const { signal } = held;
+    await redis.del(`${prefix}deleted`);
+    expect(await held.ttlLeft()).toBe(0);
+    await expect(held.refresh()).rejects.toBeInstanceOf(lock.LockNotHeldError);
+    expect(held.held).toBe(false);
+    expect(signal.reason).toMatchObject({ reason: 'taken' });
+  });
+
+  it('a hold that another took is neither refreshed nor released', async () => {
+    const held = await locks.new('stolen', '10s').lock();
+    await redis.set(`${prefix}stolen`, 'the thief', 'PX', 10_000);
+    await expect(held.unlock()).rejects.toBeInstanceOf(lock.LockNotHeldError);
+    expect(await redis.get(`${prefix}stolen`)).toBe('the thief');
+    const again = locks.new('stolen', '10s').lock({ wait: '5s' });
+    await redis.set(`${prefix}stolen`, 'the thief', 'PX', 100);
+    await (await again).unlock();
+  });
+
+  it('a renewed hold that was taken aborts its signal: taken', async () => {
+    const held = await locks.new('renewed', '300ms', { renew: true }).lock();
+    const { signal } = held;
+    await redis.set(`${prefix}renewed`, 'the thief', 'PX', 1_000);
+    await eventually(() => expect(signal.aborted).toBe(true));
+    expect(signal.reason).toMatchObject({ reason: 'taken' });
+  });
+
+  it('a key of a wrong type is an error that says so, for that key alone', async () => {
+    await redis.hset(`${prefix}hash`, 'a', 'b');
+    const [wrong, right] = await Promise.allSettled([
+      locks.new('hash', '1s').tryLock(),
+      locks.new('right', '1s').tryLock(),
+    ]);
+    expect(wrong).toMatchObject({ reason: { code: 'ERR_LOCK_PROVIDER' } });
+    expect((wrong as PromiseRejectedResult).reason.message).toContain('WRONGTYPE');
+    await (right as PromiseFulfilledResult<lock.Lock>).value.unlock();
+    expect(await redis.hget(`${prefix}hash`, 'a')).toBe('b');
+  });
+
+  it('the script is sent again when the server forgot it', async () => {
+    for (let round = 0; round < 3; round += 1) {
+      await redis.script('FLUSH');
+      const held = await locks.new('flushed', '1s').lock();
+      await redis.script('FLUSH');
+      await held.unlock();
+    }
+  });
+
+  it("fences are the server's time in microseconds, and go on from the guard when the clock is behind", async () => {
+    const key = 'fenced';
+    const before = BigInt(Date.now()) * 1_000n;
+    const first = await locks.new(key, '1s').lock();
+    const fence = first.fence!;
+    expect(fence - before).toBeLessThan(60_000_000n);
+    expect(before - fence).toBeLessThan(60_000_000n);
+    await first.unlock();
+    expect(BigInt((await redis.get('mlk:fence'))!)).toBeGreaterThanOrEqual(fence);
+    const ahead = fence + 10_000_000n;
+    await redis.set('mlk:fence', String(ahead));
+    const next = await locks.new(key, '1s').lock();
+    expect(next.fence).toBeGreaterThan(ahead);
+    await next.unlock();
+  });
+
+  it('many locks of one moment leave as one command', async () => {
+    await (await locks.new('warm', '1s').lock()).unlock();
+    const count = async (): Promise<number> =>
+      Number(/cmdstat_evalsha:calls=(\d+)/.exec(await redis.info('commandstats'))![1]);
+    const before = await count();
+    const many = await Promise.all(Array.from({ length: 100 }, (_, n) => locks.new(`many ${n}`, '5s').lock()));
+    const between = await count();
+    await Promise.all(many.map((one) => one.unlock()));
+    expect([between - before, (await count()) - between]).toEqual([1, 1]);
+  });
+
+  it('a release and the question of the next in line leave as one command', async () => {
+    const held = await locks.new('line', '5s').lock();
+    const next = locks.new('line', '5s').lock();
+    await held.unlock();
+    await (await next).unlock();
+    expect(await redis.exists(`${prefix}line`)).toBe(0);
+  });
+
+  it('the client of the application is neither subscribed on nor closed', async () => {
+    const app = new Redis({ ...sharedRedis() });
+    const factory = lock.open({ provider: 'redis', client: app, prefix });
+    await (await factory.new('app', '1s').lock()).unlock();
+    await factory.close();
+    expect(app.mode).toBe('normal');
+    expect(await app.ping()).toBe('PONG');
+    await app.quit();
+  });
+
+  it('open refuses what it cannot serve', () => {
+    expect(() => lock.open({ provider: 'etcd' as never })).toThrow(
+      /provider: found "etcd", expected one of "go_cache", "redis"/,
+    );
+    expect(() => lock.open({ provider: 'redis' })).toThrow(/client: found undefined, expected an ioredis client/);
+    expect(() => lock.open({ provider: 'redis', client: {} as never })).toThrow(lock.InvalidArgumentError);
+    expect(() => lock.open({ provider: 'go_cache', ttl: 5 } as never)).toThrow(/only provider, client/);
+    expect(() => lock.open(undefined as never)).toThrow(lock.InvalidArgumentError);
+    expect(() => locks.new('k', 5)).toThrow(/ttl: found 5, expected whole milliseconds from 10/);
+  });
+});

@@ -1,0 +1,691 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals';
+import { lock, NotReadyError } from 'mcube-lock';
+import { eventually, stall } from './time.js';
+
+/** One provider, as two participants see it that exclude each other. */
+export interface World {
+  /** Two factories on the same locks: two processes where the provider serves many, else the same one twice. */
+  readonly ours: lock.LockFactory;
+  readonly theirs: lock.LockFactory;
+  /** Gives back what the world has opened. */
+  close(): Promise<void>;
+}
+
+let serial = 0;
+const newKey = (): string => `key ${(serial += 1)}`;
+
+/** What `api.md` promises of locks, the same for every provider. */
+export function keepsLockPromises(provider: string, open: () => Promise<World>): void {
+  describe(`${provider}: one holder at a time`, () => {
+    const world = opened(open);
+
+    it('nine contenders that never unlock get the key in turn, in their order, each after the one before ran out', async () => {
+      const key = newKey();
+      const taken: { contender: number; from: number; until: number }[] = [];
+      const contend = async (contender: number): Promise<void> => {
+        const held = await world.ours.new(key, '120ms').lock();
+        const now = performance.now();
+        taken.push({ contender, from: now, until: now + held.remaining() });
+      };
+      await Promise.all(Array.from({ length: 9 }, (_, contender) => contend(contender)));
+      expect(taken.map(({ contender }) => contender)).toEqual([0, 1, 2, 3, 4, 5, 6, 7, 8]);
+      taken.slice(1).forEach(({ from }, at) => expect(from).toBeGreaterThanOrEqual(taken[at]!.until));
+    });
+
+    it('of nine that try at once, one obtains the key and eight see "lock: not obtained"', async () => {
+      const key = newKey();
+      const tries = Array.from({ length: 9 }, (_, n) => (n % 2 ? world.ours : world.theirs).new(key, '10s').tryLock());
+      const outcomes = await Promise.allSettled(tries);
+      const refused = outcomes.filter((outcome) => outcome.status === 'rejected');
+      expect(refused).toHaveLength(8);
+      for (const { reason } of refused) {
+        expect(reason).toBeInstanceOf(lock.NotObtainedError);
+        expect(reason).toMatchObject({ message: 'lock: not obtained', code: 'ERR_LOCK_NOT_OBTAINED', key });
+      }
+    });
+
+    it.each([1, 2, 3, 4, 5, 6])('no two holders overlap in a random crowd (seed %i)', async (seed) => {
+      const random = generator(seed);
+      const keys = [newKey(), newKey()];
+      const holders = new Map<string, number>();
+      const fences = new Map<string, bigint>();
+      const worker = async (n: number): Promise<void> => {
+        for (let round = 0; round < 12; round += 1) {
+          const key = keys[Math.floor(random() * keys.length)]!;
+          const locker = (n % 2 ? world.ours : world.theirs).new(key, '5s');
+          const how = random();
+          const got =
+            how < 0.3
+              ? locker.tryLock()
+              : how < 0.5
+                ? locker.lock({ wait: 1 + Math.floor(random() * 20) })
+                : locker.lock();
+          // A wait of a millisecond may be over before the provider's first answer, which is told apart.
+          const held = await got.catch((error: lock.ProviderError) =>
+            expect(['ERR_LOCK_NOT_OBTAINED', 'ERR_LOCK_PROVIDER_UNREACHABLE']).toContain(error.code),
+          );
+          if (!held) continue;
+          expect(holders.get(key) ?? 0).toBe(0);
+          holders.set(key, 1);
+          expect(held.fence).toBeGreaterThan(fences.get(key) ?? 0n);
+          fences.set(key, held.fence!);
+          if (random() < 0.7) await sleep(Math.floor(random() * 3));
+          expect(held.held).toBe(true);
+          holders.set(key, 0);
+          await held.unlock();
+        }
+      };
+      await Promise.all(Array.from({ length: 8 }, (_, n) => worker(n)));
+    });
+
+    it('a stale owner can neither unlock nor refresh, and changes nothing', async () => {
+      const key = newKey();
+      const stale = await world.ours.new(key, '60ms').lock();
+      const next = await world.theirs.new(key, '10s').lock({ wait: '2s' });
+      const before = await next.ttlLeft();
+      for (const late of [
+        () => stale.unlock(),
+        () => stale.unLock(),
+        () => stale.refresh(),
+        () => stale.refresh('1h'),
+      ]) {
+        await expect(late()).rejects.toMatchObject({ code: 'ERR_LOCK_NOT_HELD', message: 'lock: lock not held', key });
+        await expect(late()).rejects.toBeInstanceOf(lock.LockNotHeldError);
+      }
+      expect(stale.held).toBe(false);
+      expect(next.held).toBe(true);
+      expect(await next.ttlLeft()).toBeLessThanOrEqual(before);
+      await expect(world.ours.new(key, '1s').tryLock()).rejects.toBeInstanceOf(lock.NotObtainedError);
+      await next.unlock();
+    });
+
+    it('only an object that holds can unlock', async () => {
+      const key = newKey();
+      const holder = await world.ours.new(key, '10s').lock();
+      await expect(world.ours.new(key, '10s').unlock()).rejects.toBeInstanceOf(lock.LockNotHeldError);
+      await expect(world.theirs.new(key, '10s').unlock()).rejects.toBeInstanceOf(lock.LockNotHeldError);
+      expect(holder.held).toBe(true);
+      await holder.unlock();
+      await expect(holder.unlock()).rejects.toBeInstanceOf(lock.LockNotHeldError);
+    });
+
+    it('an unlocked key is free at once', async () => {
+      const key = newKey();
+      const holder = await world.ours.new(key, '10s').lock();
+      await holder.unlock();
+      const next = await world.theirs.new(key, '10s').tryLock();
+      expect(next.held).toBe(true);
+      await next.unlock();
+    });
+
+    it("a token of one's own does not let a second object of this process in", async () => {
+      const key = newKey();
+      const first = await world.ours.new(key, '10s', { token: 'mine' }).lock();
+      await expect(world.ours.new(key, '10s', { token: 'mine' }).tryLock()).rejects.toBeInstanceOf(
+        lock.NotObtainedError,
+      );
+      expect(first.held).toBe(true);
+      await first.unlock();
+    });
+
+    it('keys are independent, and a held one stays held however many there are', async () => {
+      const first = await world.ours.new(newKey(), '60s').lock();
+      const many = await Promise.all(Array.from({ length: 2_000 }, () => world.ours.new(newKey(), '60s').lock()));
+      expect(first.held).toBe(true);
+      expect(many.every((one) => one.held)).toBe(true);
+      await expect(world.theirs.new(first.key, '1s').tryLock()).rejects.toBeInstanceOf(lock.NotObtainedError);
+      await Promise.all([first, ...many].map((one) => one.unlock()));
+    });
+  });
+
+  describe(`${provider}: waiting`, () => {
+    const world = opened(open);
+
+    it('waiters of one process are served first come, first served', async () => {
+      const key = newKey();
+      const holder = await world.ours.new(key, '10s').lock();
+      const served: number[] = [];
+      const waits = Array.from({ length: 20 }, async (_, n) => {
+        const held = await world.ours.new(key, '10s').lock();
+        served.push(n);
+        await held.unlock();
+      });
+      await holder.unlock();
+      await Promise.all(waits);
+      expect(served).toEqual(Array.from({ length: 20 }, (_, n) => n));
+    });
+
+    it('a single try does not overtake those who wait', async () => {
+      const key = newKey();
+      const holder = await world.ours.new(key, '10s').lock();
+      const waiting = world.ours.new(key, '10s').lock();
+      const unlocked = holder.unlock();
+      await expect(world.ours.new(key, '10s').tryLock()).rejects.toBeInstanceOf(lock.NotObtainedError);
+      await unlocked;
+      await (await waiting).unlock();
+    });
+
+    it('a waiter has the key soon after another process unlocks it, long before its ttl ends', async () => {
+      const key = newKey();
+      const holder = await world.theirs.new(key, '60s').lock();
+      const waiting = world.ours.new(key, '10s').lock({ wait: '5s' });
+      await sleep(20);
+      await holder.unlock();
+      await (await waiting).unlock();
+    });
+
+    it('an aborted wait rejects with the reason of its signal, leaves no trace and never takes the lock later', async () => {
+      const key = newKey();
+      const holder = await world.ours.new(key, '10s').lock();
+      const controller = new AbortController();
+      const given = world.ours.new(key, '10s');
+      const wait = given.lock({ signal: controller.signal });
+      const behind = world.ours.new(key, '10s').lock();
+      const reason = new Error('changed my mind');
+      controller.abort(reason);
+      await expect(wait).rejects.toBe(reason);
+      await holder.unlock();
+      const next = await behind;
+      await next.unlock();
+      await sleep(30);
+      expect(given.held).toBe(false);
+      const free = await world.theirs.new(key, '10s').tryLock();
+      await free.unlock();
+    });
+
+    it('a wait aborted in the moment it asks leaves no trace either', async () => {
+      for (let round = 0; round < 20; round += 1) {
+        const key = newKey();
+        const controller = new AbortController();
+        const wait = world.ours.new(key, '10s').lock({ signal: controller.signal });
+        if (round % 2) await Promise.resolve();
+        controller.abort();
+        // In this process the key may be there before the abort; then it is ours to give back.
+        const held = await wait.catch(() => undefined);
+        await held?.unlock();
+        await eventually(async () => (await world.theirs.new(key, '10s').tryLock()).unlock());
+      }
+    });
+
+    it('a signal that is aborted already is refused before anything is asked', async () => {
+      const key = newKey();
+      const reason = new Error('too late');
+      for (const call of ['lock', 'tryLock'] as const) {
+        await expect(world.ours.new(key, '10s')[call]({ signal: AbortSignal.abort(reason) })).rejects.toBe(reason);
+      }
+      await (await world.ours.new(key, '10s').tryLock()).unlock();
+    });
+
+    it('the wait ends with NotObtainedError when its time is over, whatever the ttl', async () => {
+      const key = newKey();
+      const holder = await world.theirs.new(key, '30s').lock();
+      const started = performance.now();
+      const error = await world.ours
+        .new(key, '60s')
+        .lock({ wait: '150ms' })
+        .catch((thrown: unknown) => thrown);
+      expect(error).toBeInstanceOf(lock.NotObtainedError);
+      expect(error).toMatchObject({ message: 'lock: not obtained', key });
+      expect(performance.now() - started).toBeGreaterThanOrEqual(149);
+      expect((error as lock.NotObtainedError).waited).toBeGreaterThanOrEqual(149);
+      await holder.unlock();
+    });
+
+    it('a wait may be longer than the ttl', async () => {
+      const key = newKey();
+      await world.theirs.new(key, '300ms').lock();
+      const held = await world.ours.new(key, '50ms').lock({ wait: '5s' });
+      expect(held.key).toBe(key);
+    });
+
+    it('a wait of 0 is one try', async () => {
+      const key = newKey();
+      const holder = await world.theirs.new(key, '10s').lock();
+      await expect(world.ours.new(key, '10s').lock({ wait: 0 })).rejects.toBeInstanceOf(lock.NotObtainedError);
+      await holder.unlock();
+      const held = await world.ours.new(key, '10s').lock({ wait: '0s' });
+      await held.unlock();
+    });
+
+    it('a retry strategy decides how often is tried, and locks may share one', async () => {
+      const key = newKey();
+      for (const factory of [world.ours, world.theirs]) {
+        const holder = await factory.new(key, '10s').lock();
+        const asked: number[] = [];
+        const retry = { next: (attempt: number) => (asked.push(attempt), attempt <= 3 ? 20 : 0) };
+        const tries = [1, 2].map(() => world.ours.new(key, '10s', { retry }).lock());
+        const outcomes = await Promise.allSettled(tries);
+        for (const outcome of outcomes) expect(outcome).toMatchObject({ reason: { code: 'ERR_LOCK_NOT_OBTAINED' } });
+        expect(asked.sort()).toEqual([1, 1, 2, 2, 3, 3, 4, 4]);
+        await expect(world.ours.new(key, '10s').lock({ retry: lock.noRetry() })).rejects.toBeInstanceOf(
+          lock.NotObtainedError,
+        );
+        await holder.unlock();
+      }
+    });
+
+    it('a waiter with a retry strategy gets the key when it is free', async () => {
+      const key = newKey();
+      const holder = await world.theirs.new(key, '10s').lock();
+      const waiting = world.ours.new(key, '10s').lock({ retry: lock.linearBackoff('10ms') });
+      await sleep(30);
+      await holder.unlock();
+      await (await waiting).unlock();
+    });
+  });
+
+  describe(`${provider}: the lease`, () => {
+    const world = opened(open);
+
+    it('is counted from before the request was sent', async () => {
+      for (let round = 0; round < 20; round += 1) {
+        const before = performance.now();
+        const held = await world.ours.new(newKey(), '10s').lock();
+        expect(performance.now() + held.remaining()).toBeLessThanOrEqual(before + 10_000 + 0.5);
+        expect(held.remaining()).toBeGreaterThan(9_000);
+        await held.unlock();
+      }
+    });
+
+    it('tells key, ttl, token, metadata, fence while held, and nothing of them afterwards', async () => {
+      const key = newKey();
+      const locker = world.ours.new(key, '1m30s', { metadata: 'who: me' });
+      expect(locker).toMatchObject({ key, ttl: 90_000, held: false });
+      expect([locker.token, locker.metadata, locker.fence, locker.remaining()]).toEqual([
+        undefined,
+        undefined,
+        undefined,
+        0,
+      ]);
+      expect(await locker.lock()).toBe(locker);
+      expect(locker).toMatchObject({ held: true, metadata: 'who: me' });
+      expect(locker.token).toMatch(/^[A-Za-z0-9_-]{21}[^AQgw]$/);
+      expect(typeof locker.fence).toBe('bigint');
+      expect(await locker.ttlLeft()).toBeGreaterThan(80_000);
+      await locker.unlock();
+      expect([locker.token, locker.metadata, locker.fence, locker.remaining()]).toEqual([
+        undefined,
+        undefined,
+        undefined,
+        0,
+      ]);
+      expect(await locker.ttlLeft()).toBe(0);
+    });
+
+    it('each acquisition has a token of its own, or the one that was given', async () => {
+      const key = newKey();
+      const locker = world.ours.new(key, '10s');
+      const tokens = new Set<string>();
+      for (let round = 0; round < 5; round += 1) {
+        tokens.add((await locker.lock()).token!);
+        await locker.unlock();
+      }
+      expect(tokens.size).toBe(5);
+      await locker.withOpt({ token: 'mine', metadata: 'm' }).lock();
+      expect([locker.token, locker.metadata]).toEqual(['mine', 'm']);
+      await locker.unlock();
+    });
+
+    it('refresh uses the ttl it is given: longer, shorter, or that of the lock', async () => {
+      const held = await world.ours.new(newKey(), '2s').lock();
+      await held.refresh('20s');
+      expect(held.remaining()).toBeGreaterThan(19_000);
+      expect(await held.ttlLeft()).toBeGreaterThan(19_000);
+      await held.refresh(1_000);
+      expect(held.remaining()).toBeLessThanOrEqual(1_000);
+      expect(await held.ttlLeft()).toBeLessThanOrEqual(1_000);
+      await held.refresh();
+      expect(held.remaining()).toBeGreaterThan(1_500);
+      expect(held.remaining()).toBeLessThanOrEqual(2_000);
+      await held.unlock();
+    });
+
+    it('a shortened lease ends early for those who wait, too', async () => {
+      const key = newKey();
+      const held = await world.ours.new(key, '60s').lock();
+      const waiting = world.ours.new(key, '10s').lock({ wait: '5s' });
+      await held.refresh('100ms');
+      await (await waiting).unlock();
+      expect(held.held).toBe(false);
+    });
+
+    it('refresh never brings a lost lock back to life', async () => {
+      const key = newKey();
+      const held = await world.ours.new(key, '50ms').lock();
+      stall(70);
+      await expect(held.refresh('10s')).rejects.toBeInstanceOf(lock.LockNotHeldError);
+      expect(held.held).toBe(false);
+      const next = await world.theirs.new(key, '1s').lock({ wait: '2s' });
+      expect(held.held).toBe(false);
+      await next.unlock();
+    });
+
+    it('after a stall, held, remaining and the signal are right in the very next statement', async () => {
+      const held = await world.ours.new(newKey(), '50ms').lock();
+      const { signal } = held;
+      const heard = jest.fn();
+      signal.addEventListener('abort', heard);
+      expect([held.held, signal.aborted]).toEqual([true, false]);
+      stall(60);
+      expect(signal.aborted).toBe(true);
+      expect(held.held).toBe(false);
+      expect(held.remaining()).toBe(0);
+      expect(heard).toHaveBeenCalledTimes(1);
+      expect(signal.reason).toBeInstanceOf(lock.LockLostError);
+      expect(signal.reason).toMatchObject({ code: 'ERR_LOCK_LOST', reason: 'expired' });
+      expect(() => signal.throwIfAborted()).toThrow(lock.LockLostError);
+    });
+
+    it('the signal tells an expiry that nobody looks at, at the deadline and not before', async () => {
+      const held = await world.ours.new(newKey(), '150ms').lock();
+      const until = performance.now() + held.remaining();
+      const ended = new Promise<number>((resolve) =>
+        held.signal.addEventListener('abort', () => resolve(performance.now())),
+      );
+      await sleep(20);
+      const at = await ended;
+      expect(at).toBeGreaterThanOrEqual(until);
+      expect(held.held).toBe(false);
+    });
+
+    it('an unlock does not abort the signal, which serves the next acquisition; a loss does, and the next has a new one', async () => {
+      const locker = world.ours.new(newKey(), '80ms');
+      const { signal } = locker;
+      expect(signal.aborted).toBe(false);
+      await locker.lock();
+      await locker.unlock();
+      expect(signal.aborted).toBe(false);
+      await locker.lock();
+      stall(100);
+      expect(signal.aborted).toBe(true);
+      await locker.lock({ wait: '2s' });
+      expect(locker.signal).not.toBe(signal);
+      expect(locker.signal.aborted).toBe(false);
+      await locker.unlock();
+    });
+
+    it('the wall clock is never used for a duration', async () => {
+      const held = await world.ours.new(newKey(), '10s').lock();
+      const real = Date.now;
+      try {
+        for (const jump of [3_600_000, -3_600_000]) {
+          Date.now = () => real() + jump;
+          expect([held.held, held.signal.aborted]).toEqual([true, false]);
+          expect(held.remaining()).toBeGreaterThan(9_000);
+          await held.refresh();
+        }
+      } finally {
+        Date.now = real;
+      }
+      await held.unlock();
+    });
+
+    it('the fence grows with each acquisition: after an unlock, an expiry, and from one process to the other', async () => {
+      const key = newKey();
+      const fences: bigint[] = [];
+      for (let round = 0; round < 6; round += 1) {
+        const held = await (round % 2 ? world.theirs : world.ours).new(key, '40ms').lock({ wait: '2s' });
+        fences.push(held.fence!);
+        if (round % 3) await held.unlock().catch(() => undefined);
+      }
+      fences.slice(1).forEach((fence, at) => expect(fence).toBeGreaterThan(fences[at]!));
+    });
+
+    it('renew keeps a lease alive while it is held, maxHold ends that, and an unlock does at once', async () => {
+      const key = newKey();
+      const held = await world.ours.new(key, '150ms', { renew: true, maxHold: '600ms' }).lock();
+      await sleep(400);
+      expect(held.held).toBe(true);
+      const next = await world.theirs.new(key, '150ms', { renew: true }).lock({ wait: '5s' });
+      expect(held.held).toBe(false);
+      await next.unlock();
+      await sleep(100);
+      await (await world.ours.new(key, '1s').tryLock()).unlock();
+    });
+
+    it('without renew the ttl means what it says', async () => {
+      const held = await world.ours.new(newKey(), '100ms').lock();
+      await sleep(130);
+      expect(held.held).toBe(false);
+    });
+  });
+
+  describe(`${provider}: wrong use`, () => {
+    const world = opened(open);
+
+    it('lock on an object that holds already rejects at once, and the hold stays', async () => {
+      const held = await world.ours.new(newKey(), '10s').lock();
+      for (const call of ['lock', 'tryLock'] as const) {
+        await expect(held[call]()).rejects.toBeInstanceOf(lock.LockStateError);
+        await expect(held[call]()).rejects.toMatchObject({ code: 'ERR_LOCK_STATE' });
+      }
+      expect(held.held).toBe(true);
+      await held.unlock();
+    });
+
+    it('two calls at once on one object: the second rejects at once, the first goes on', async () => {
+      const key = newKey();
+      const holder = await world.ours.new(key, '10s').lock();
+      const locker = world.ours.new(key, '10s');
+      const first = locker.lock();
+      await expect(locker.lock()).rejects.toBeInstanceOf(lock.LockStateError);
+      await expect(locker.tryLock()).rejects.toBeInstanceOf(lock.LockStateError);
+      await expect(locker.unlock()).rejects.toBeInstanceOf(lock.LockNotHeldError);
+      await holder.unlock();
+      expect(await first).toBe(locker);
+      const unlocking = locker.unlock();
+      await expect(locker.unlock()).rejects.toBeInstanceOf(lock.LockNotHeldError);
+      await unlocking;
+    });
+
+    it('an object can be used again after an unlock, an expiry and a failed wait', async () => {
+      const locker = world.ours.new(newKey(), '50ms');
+      await (await locker.lock()).unlock();
+      await locker.lock();
+      await sleep(70);
+      await locker.lock({ wait: '2s' });
+      await expect(world.ours.new(locker.key, '1s').lock({ wait: 5 })).rejects.toBeInstanceOf(lock.NotObtainedError);
+      await locker.unlock();
+    });
+
+    it.each([
+      ['empty key', '', '1s', {}],
+      ['key that is no text', 42, '1s', {}],
+      ['no key', undefined, '1s', {}],
+      ['symbol as key', Symbol('k'), '1s', {}],
+      ['huge key', 'k'.repeat(65_537), '1s', {}],
+      ['key that no UTF-8 can tell', 'k\ud800', '1s', {}],
+      ['no ttl', 'k', undefined, {}],
+      ['zero ttl', 'k', 0, {}],
+      ['negative ttl', 'k', -1, {}],
+      ['NaN', 'k', NaN, {}],
+      ['infinite ttl', 'k', Infinity, {}],
+      ['fractional ttl', 'k', 10.5, {}],
+      ['huge ttl', 'k', Number.MAX_SAFE_INTEGER, {}],
+      ['huge ttl text', 'k', '99999999h', {}],
+      ['ttl without a unit', 'k', '10', {}],
+      ['garbage ttl', 'k', 'soon', {}],
+      ['empty ttl', 'k', '', {}],
+      ['negative ttl text', 'k', '-5s', {}],
+      ['bigint ttl', 'k', 10n, {}],
+      ['null ttl', 'k', null, {}],
+      ['options that are no object', 'k', '1s', 'fast'],
+      ['null options', 'k', '1s', null],
+      ['unknown option', 'k', '1s', { timeout: 5 }],
+      ['garbage wait', 'k', '1s', { wait: 'a while' }],
+      ['negative wait', 'k', '1s', { wait: -1 }],
+      ['infinite wait', 'k', '1s', { wait: Infinity }],
+      ['signal that is none', 'k', '1s', { signal: {} }],
+      ['retry that is no strategy', 'k', '1s', { retry: 100 }],
+      ['empty token', 'k', '1s', { token: '' }],
+      ['token that is no text', 'k', '1s', { token: 7 }],
+      ['metadata that is no text', 'k', '1s', { metadata: {} }],
+      ['huge metadata', 'k', '1s', { metadata: 'm'.repeat(65_537) }],
+      ['renew that is no flag', 'k', '1s', { renew: 'yes' }],
+      ['zero maxHold', 'k', '1s', { maxHold: 0 }],
+    ] as [string, unknown, unknown, unknown][])(
+      '%s is refused with what was found and what would be right',
+      (_, key, ttl, options) => {
+        const make = (): unknown => world.ours.new(key as string, ttl as string, options as lock.LockOptions);
+        expect(make).toThrow(lock.InvalidArgumentError);
+        expect(make).toThrow(/found .*, expected /s);
+      },
+    );
+
+    it('wrong options of a call are refused, and nothing is taken', async () => {
+      const key = newKey();
+      const locker = world.ours.new(key, '10s');
+      await expect(locker.lock({ wait: 'x' })).rejects.toBeInstanceOf(lock.InvalidArgumentError);
+      await expect(locker.lock({ token: 'x' } as never)).rejects.toBeInstanceOf(lock.InvalidArgumentError);
+      await expect(locker.tryLock(7 as never)).rejects.toBeInstanceOf(lock.InvalidArgumentError);
+      await expect(locker.refresh('soon')).rejects.toBeInstanceOf(lock.InvalidArgumentError);
+      expect(() => locker.withOpt({ metadata: 3 as never })).toThrow(lock.InvalidArgumentError);
+      await (await world.theirs.new(key, '10s').tryLock()).unlock();
+    });
+  });
+
+  describe(`${provider}: scopes`, () => {
+    const world = opened(open);
+
+    it('run gives the value of its routine, which has the lock, its fence and its signal', async () => {
+      const key = newKey();
+      const value = await world.ours.run(key, '10s', async ({ signal, fence, lock: held }) => {
+        expect(held.held).toBe(true);
+        expect(fence).toBe(held.fence);
+        expect(signal).toBe(held.signal);
+        await expect(world.theirs.new(key, '1s').tryLock()).rejects.toBeInstanceOf(lock.NotObtainedError);
+        return 'done';
+      });
+      expect(value).toBe('done');
+      await (await world.theirs.new(key, '1s').tryLock()).unlock();
+    });
+
+    it('run keeps the lease alive for longer than the ttl', async () => {
+      const key = newKey();
+      await world.ours.run(key, '120ms', async ({ lock: held }) => {
+        await sleep(400);
+        expect(held.held).toBe(true);
+      });
+    });
+
+    it('run gives the error of its routine and frees the key', async () => {
+      const key = newKey();
+      const error = new Error('mine');
+      const failing = world.ours.run(key, '10s', () => {
+        throw error;
+      });
+      await expect(failing).rejects.toBe(error);
+      await (await world.theirs.new(key, '1s').tryLock()).unlock();
+    });
+
+    it("run gives the value even when the release fails, with a warning, and the routine's own error when both fail", async () => {
+      const warned = jest.spyOn(process, 'emitWarning').mockImplementation(() => undefined);
+      try {
+        const lose = (held: lock.Lock): void => stall(held.remaining() + 10);
+        const kept = world.ours.run(newKey(), '30ms', ({ lock: held }) => (lose(held), 'value'), { renew: false });
+        expect(await kept).toBe('value');
+        const kind = { type: 'LockWarning', code: 'ERR_LOCK_NOT_HELD' };
+        expect(warned.mock.calls).toEqual([[expect.stringContaining('not given back'), kind]]);
+        const error = new Error('mine');
+        const failed = world.ours.run(
+          newKey(),
+          '30ms',
+          ({ lock: held }) => {
+            lose(held);
+            throw error;
+          },
+          { renew: false },
+        );
+        await expect(failed).rejects.toBe(error);
+      } finally {
+        warned.mockRestore();
+      }
+    });
+
+    it('tryRun runs, or tells that it did not', async () => {
+      const key = newKey();
+      const outcome = await world.ours.tryRun(key, '10s', async () => {
+        const other = await world.theirs.tryRun(key, '10s', () => 'never');
+        expect(other).toEqual({ ran: false });
+        return 7;
+      });
+      expect(outcome).toEqual({ ran: true, value: 7 });
+    });
+
+    it('run takes options, and refuses a routine that is none', async () => {
+      const key = newKey();
+      const holder = await world.ours.new(key, '10s').lock();
+      await expect(world.ours.run(key, '10s', () => 1, { wait: 10 })).rejects.toBeInstanceOf(lock.NotObtainedError);
+      await expect(world.ours.run(key, '10s', 'work' as never)).rejects.toBeInstanceOf(lock.InvalidArgumentError);
+      await holder.unlock();
+    });
+
+    it('await using unlocks at the end of its block, and is content with a lock that was unlocked before', async () => {
+      const key = newKey();
+      {
+        await using held = await world.ours.new(key, '10s').lock();
+        expect(held.held).toBe(true);
+      }
+      {
+        await using held = await world.theirs.new(key, '10s').tryLock();
+        await held.unlock();
+      }
+      await (await world.ours.new(key, '10s').tryLock()).unlock();
+    });
+
+    it('await using tells when the lock was lost', async () => {
+      const scope = async (): Promise<void> => {
+        await using held = await world.ours.new(newKey(), '30ms').lock();
+        stall(held.remaining() + 10);
+      };
+      await expect(scope()).rejects.toBeInstanceOf(lock.LockNotHeldError);
+    });
+  });
+
+  describe(`${provider}: closing`, () => {
+    it('releases what is held, rejects who waits, tells the holders, and lets nobody in afterwards', async () => {
+      const world = await open();
+      const [key, other] = [newKey(), newKey()];
+      const held = await world.ours.new(key, '60s').lock();
+      const { signal } = held;
+      const waiting = [1, 2, 3].map(() => world.ours.new(key, '60s').lock());
+      const settled = Promise.allSettled(waiting);
+      await world.ours.close();
+      for (const outcome of await settled) expect(outcome).toMatchObject({ reason: { code: 'ERR_NOT_READY' } });
+      expect([held.held, signal.aborted]).toEqual([false, true]);
+      expect(signal.reason).toMatchObject({ code: 'ERR_LOCK_LOST', reason: 'closed' });
+      await expect(held.unlock()).rejects.toBeInstanceOf(lock.LockNotHeldError);
+      await expect(held.lock()).rejects.toBeInstanceOf(NotReadyError);
+      expect(() => world.ours.new(other, '1s')).toThrow(NotReadyError);
+      await world.ours.close();
+      if (world.theirs !== world.ours) await (await world.theirs.new(key, '1s').tryLock()).unlock();
+      await world.close();
+    });
+  });
+}
+
+function opened(open: () => Promise<World>): World {
+  let world: World;
+  beforeAll(async () => {
+    world = await open();
+  });
+  afterAll(async () => {
+    await world.close();
+  });
+  return {
+    get ours() {
+      return world.ours;
+    },
+    get theirs() {
+      return world.theirs;
+    },
+    close: () => world.close(),
+  };
+}
+
+/** Numbers from 0 to 1 that depend on the seed alone (a linear congruential generator, Numerical Recipes' constants). */
+function generator(seed: number): () => number {
+  let state = seed;
+  return () => (state = (state * 1_664_525 + 1_013_904_223) % 2 ** 32) / 2 ** 32;
+}
