@@ -20,12 +20,12 @@ export function numberKind(range: Range): Kind {
 
 export function flagKind(): Kind {
   const right = 'true or false';
-  const texts: Readonly<Record<string, boolean>> = { true: true, '1': true, false: false, '0': false };
+  const texts = new Map(Object.entries({ true: true, '1': true, false: false, '0': false }));
   return {
     name: 'flag',
     bounds: '',
     right,
-    fromText: (text) => texts[text.toLowerCase()] ?? new Wrong(`${right} (or 1 or 0)`),
+    fromText: (text) => texts.get(text.toLowerCase()) ?? new Wrong(`${right} (or 1 or 0)`),
     fromValue: (value) => (typeof value === 'boolean' ? value : new Wrong(right + unquoted(value, flagKind()))),
   };
 }

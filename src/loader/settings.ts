@@ -50,9 +50,10 @@ function readInside(
 }
 
 function noTable(field: Field, type: FieldsClass, found: Found): string {
-  const first = `${field.key}.${fields(type)[0]!.key}`;
-  if (!found.isText) return `a table, such as ${first} = …`;
-  return `a variable for each of its fields, such as …_${envName('', first)}`;
+  const first = fields(type)[0]!.key;
+  if (!found.isText) return `a table, such as ${field.key}.${first} = …`;
+  const variable = found.source.split(' ').at(-1)!;
+  return `a variable for each of its fields, such as ${envName(variable, first)}`;
 }
 
 function readOne(

@@ -58,7 +58,7 @@ function parse(file: string, text: string): TableSource {
     const sections = plain(toml.parse(shielded(text, scan)), (key) => key.replace(/^\0/, '')) as Table;
     return new TableSource(sections, places(file, scan));
   } catch (error) {
-    throw broken(file, scan, error);
+    throw broken(file, text, scan, error);
   }
 }
 
@@ -92,11 +92,13 @@ function places(file: string, scan: Scan): TableSource['places'] {
 }
 
 /** The parser's own message quotes the lines around the mistake, and with them what may be a secret. */
-function broken(file: string, scan: Scan, error: unknown): ConfigError {
+function broken(file: string, text: string, scan: Scan, error: unknown): ConfigError {
   const { message, line, col } = error as { message: string; line?: number; col?: number };
   const reason = /^(.*?)(?: at row \d+, col \d+|$)/s.exec(message)![1]!;
   if (line === undefined || col === undefined) return refused(file, `broken TOML (${reason})`, 'TOML');
   const head = scan.statements.find((statement) => statement.line === line + 1)?.head;
   const excerpt = head ? `, in \`${head}${head.endsWith('=') ? ' …' : ''}\`` : '';
-  return refused(`${file}:${line + 1}:${col + 1}`, `broken TOML (${reason})${excerpt}`, 'TOML');
+  // The parser counts columns from 1 in the first line and from 0 in the others, and on behind the end of the text.
+  const column = Math.min(line === 0 ? col : col + 1, (text.split('\n')[line]?.length ?? 0) + 1);
+  return refused(`${file}:${line + 1}:${column}`, `broken TOML (${reason})${excerpt}`, 'TOML');
 }
