@@ -70,8 +70,8 @@ export class Graph {
 
   #missing(entry: Entry, want: Want): ObjectNotFoundError {
     const known = this.#entries.map(({ namespace, name, type }) => `${namespace}.${name} (${type.name})`);
-    const classes = this.#entries.map(({ type }) => type.name);
-    const hint = want.service === undefined ? NOT_LOADED : didYouMean(serviceName(want), classes);
+    const words = this.#entries.flatMap(({ namespace, name, type }) => [type.name, `${namespace}.${name}`]);
+    const hint = want.service === undefined ? NOT_LOADED : didYouMean(serviceName(want), words);
     return new ObjectNotFoundError(
       `${wish(entry, want)}, which is not registered${hint}; registered: ${listed(known)}`,
       entry,
@@ -92,9 +92,10 @@ export function answering(entries: readonly Entry[]): Map<ServiceIdentifier, rea
   return new Map([...extending, ...replacing, ...exact]);
 }
 
-/** What is wanted, as messages say it. */
-export function serviceName({ service }: Pick<Want, 'service'>): string {
-  return typeof service === 'function' ? service.name : String(service);
+/** What is wanted, as messages say it: `RedisConfig`, `config.redis`. */
+function serviceName({ service }: Want): string {
+  if (typeof service === 'function') return service.name;
+  return String(typeof service === 'symbol' ? service.description : service).replace(/^mcube-lock:/, '');
 }
 
 const NOT_LOADED =

@@ -1,4 +1,5 @@
 import { InvalidArgumentError } from '../errors.js';
+import { ANY, checkOptions } from './check.js';
 import { type ComponentClass, type Entry, entryOf } from './entry.js';
 import { DuplicateObjectError, ObjectNotFoundError } from './errors.js';
 import type { IocObject } from './object.js';
@@ -58,6 +59,8 @@ export class Namespace {
    * @throws {ObjectNotFoundError} there is none
    */
   get<T extends IocObject = IocObject>(name: string, options: { version?: string } = {}): T {
+    if (typeof name !== 'string') throw new InvalidArgumentError('name', name, 'the name of a component');
+    checkOptions('get', options, { version: ANY });
     const entry = this.#entries.get(name);
     const { version } = options;
     if (version !== undefined) checkVersion('version', version);

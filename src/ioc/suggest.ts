@@ -2,7 +2,7 @@
 export function didYouMean(word: string, among: readonly string[]): string {
   const ranked = among.map((other) => ({ other, edits: edits(word.toLowerCase(), other.toLowerCase()) }));
   const best = ranked.sort((a, b) => a.edits - b.edits)[0];
-  return best && best.edits <= Math.max(1, Math.floor(word.length / 3)) ? `; did you mean "${best.other}"?` : '';
+  return best && best.edits <= Math.ceil(word.length / 3) ? `; did you mean "${best.other}"?` : '';
 }
 
 /** The words as a message lists them. */

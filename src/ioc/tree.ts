@@ -18,10 +18,11 @@ export interface DependencyNode {
 export function tree(graph: Graph, entries: readonly Entry[]): DependencyNode[] {
   const nodes = new Map<Entry, DependencyNode>();
   for (const entry of graph.order()) {
-    const wanted = new Map(graph.dependencies(entry).map((dependency) => [dependency.entry, dependency.want]));
-    const dependencies = [...wanted].map(([other, { optional }]) => {
+    const wanted = graph.dependencies(entry);
+    const dependencies = [...new Set(wanted.map((one) => one.entry))].map((other) => {
       const node = nodes.get(other) as DependencyNode;
-      return optional ? { ...node, optional: true as const } : node;
+      const isOptional = wanted.every((one) => one.entry !== other || one.want.optional);
+      return isOptional ? { ...node, optional: true as const } : node;
     });
     const { namespace, name, version, priority, type } = entry;
     nodes.set(entry, { namespace, name, version, priority, type: type.name, dependencies });
