@@ -189,6 +189,8 @@ export class KeyQueue implements WaiterHost {
 
   #failed(waiter: Waiter, error: unknown): void {
     this.#asking = undefined;
+    // Who gave up has seen to its own undoing, and his failure says nothing to the others.
+    if (waiter.settled) return;
     this.store.abandon(waiter.lease);
     // Nobody behind would fare better: their question would be the same.
     this.rejectAll(error);

@@ -1,8 +1,8 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Milliseconds } from '../../../../duration.js';
 import { ProviderError, ProviderUnreachableError } from '../../errors.js';
-import { plain, type Connection } from './connection.js';
-import type { Op } from './script.js';
+import type { Call } from './call.js';
+import { plain, type Connection, type ScriptCall } from './connection.js';
 import { FENCE_GUARD, guardOfSlot, slot } from './slots.js';
 
 /** Operations in one call: some 0.3 ms of the server's time, so that its other users are not held up. */
@@ -11,35 +11,7 @@ export const BATCH_CAP = 128;
 const FIRST_PAUSE: Milliseconds = 20;
 const LAST_PAUSE: Milliseconds = 500;
 
-/** One operation on its way. */
-class Call {
-  /** When it was last sent, on `performance.now()`. */
-  sent = 0;
-  /** Whether it was sent more than once: then "not yours" may mean that the first one had arrived. */
-  repeated = false;
-  resolve!: (reply: unknown) => void;
-  reject!: (error: Error) => void;
-  readonly reply = new Promise<unknown>((resolve, reject) => {
-    this.resolve = resolve;
-    this.reject = reject;
-  });
-
-  constructor(
-    readonly op: Op,
-    readonly key: string,
-    readonly value: string,
-    readonly ttl: Milliseconds,
-  ) {}
-}
-
-/** What became of an operation. */
-export interface Reply {
-  readonly reply: unknown;
-  readonly sent: Milliseconds;
-  readonly repeated: boolean;
-}
-
-/** Sends all operations of one turn of the event loop as one call, in their order. */
+/** Sends all operations of one turn of the event loop as one call, in their order, and again until it is answered. */
 export class Batch {
   #calls: Call[] = [];
   /** Calls in a row that ran out of time. */
@@ -54,14 +26,12 @@ export class Batch {
   ) {}
 
   /**
-   * Runs one operation.
-   * @throws {ProviderError} the server refused it
-   * @throws {ProviderUnreachableError} no answer within the limit; it is not sent again after that
+   * Runs one operation: `call.reply` is the server's reply, or rejects.
+   * - ProviderError: the server refused it
+   * - ProviderUnreachableError: no answer within the limit; it is not sent again after that
    */
-  async run(op: Op, key: string, value: string, ttl: Milliseconds): Promise<Reply> {
-    const call = new Call(op, key, value, ttl);
+  add(call: Call): void {
     if (this.#calls.push(call) === 1) process.nextTick(() => this.#flush());
-    return { reply: await call.reply, sent: call.sent, repeated: call.repeated };
   }
 
   /** Ends what is under way; nothing is asked again. */
@@ -73,7 +43,16 @@ export class Batch {
   #flush(): void {
     const calls = this.#calls;
     this.#calls = [];
-    if (!this.connection.cluster) return this.#parts(FENCE_GUARD, calls);
+    // Errands go apart, and in their order: an errand undoes what was asked before it.
+    for (let from = 0, at = 1; from < calls.length; at += 1) {
+      if (calls[at]?.errand === calls[from]!.errand) continue;
+      this.#route(calls.slice(from, at));
+      from = at;
+    }
+  }
+
+  #route(calls: Call[]): void {
+    if (!this.connection.cluster) return this.#cut(FENCE_GUARD, calls);
     const bySlot = new Map<number, Call[]>();
     for (const call of calls) {
       const at = slot(call.key);
@@ -81,54 +60,55 @@ export class Batch {
       if (group) group.push(call);
       else bySlot.set(at, [call]);
     }
-    for (const [at, group] of bySlot) this.#parts(guardOfSlot(at), group);
+    for (const [at, group] of bySlot) this.#cut(guardOfSlot(at), group);
   }
 
-  #parts(guard: string, calls: Call[]): void {
+  #cut(guard: string, calls: Call[]): void {
     for (let at = 0; at < calls.length; at += this.cap) void this.#send(guard, calls.slice(at, at + this.cap));
   }
 
-  /** Asks until there is an answer or the time is up; an answer that comes later than that is nobody's. */
   async #send(guard: string, calls: Call[]): Promise<void> {
     const started = performance.now();
-    const timeUp = new AbortController();
-    const timer = setTimeout(() => {
-      timeUp.abort();
-      this.#gaveUp(calls, started);
-    }, this.limit);
-    for (let pause = FIRST_PAUSE; !timeUp.signal.aborted && !this.#closed; pause = Math.min(pause * 2, LAST_PAUSE)) {
-      try {
-        const replies = await this.#once(guard, calls);
-        this.#silent = 0;
-        settle(calls, replies);
-        break;
-      } catch (error) {
-        if (isReplyError(error)) {
-          for (const call of calls) call.reject(refused(error));
-          break;
-        }
-      }
-      await sleep(pause, undefined, { signal: timeUp.signal }).catch(() => undefined);
+    const over = new AbortController();
+    const timer = setTimeout(() => this.#gaveUp(calls, started, over), this.limit);
+    const { errand } = calls[0]!;
+    if (errand) timer.unref();
+    for (const call of calls) {
+      call.onCancel = () => {
+        if (calls.every(({ cancelled }) => cancelled)) over.abort();
+      };
+    }
+    for (let pause = FIRST_PAUSE; !over.signal.aborted && !this.#closed; pause = Math.min(pause * 2, LAST_PAUSE)) {
+      const outcome = await this.#once(guard, calls, over.signal, errand);
+      if (outcome === 'settled' || errand) break;
+      await sleep(pause, undefined, { signal: over.signal }).catch(() => undefined);
     }
     clearTimeout(timer);
-    if (this.#closed) this.#reject(calls, started);
-  }
-
-  #once(guard: string, calls: Call[]): Promise<unknown[]> {
-    const now = performance.now();
-    const keys = [guard];
-    const args: (string | number)[] = [];
-    for (const call of calls) {
-      call.repeated = call.sent !== 0;
-      call.sent = now;
-      keys.push(call.key);
-      args.push(call.op, call.value, call.ttl);
-    }
-    return this.connection.run(keys, args);
-  }
-
-  #gaveUp(calls: Call[], started: Milliseconds): void {
+    // What is settled already stays as it is.
     this.#reject(calls, started);
+  }
+
+  async #once(guard: string, calls: Call[], signal: AbortSignal, errand: boolean): Promise<'settled' | 'unknown'> {
+    let sent: Call[] = [];
+    const request = (): ScriptCall => {
+      sent = calls.filter((call) => !call.cancelled);
+      return scriptCall(guard, sent);
+    };
+    try {
+      const replies = await this.connection.run(request, signal, errand);
+      this.#silent = 0;
+      settle(sent, replies);
+      return 'settled';
+    } catch (error) {
+      if (!isReplyError(error)) return 'unknown';
+      for (const call of calls) call.reject(refused(error));
+      return 'settled';
+    }
+  }
+
+  #gaveUp(calls: Call[], started: Milliseconds, over: AbortController): void {
+    this.#reject(calls, started);
+    over.abort();
     // Once may be a slow server, and the undoing should follow on the same connection; twice is a dead connection.
     this.#silent += 1;
     if (this.#silent >= 2) this.connection.drop();
@@ -138,6 +118,19 @@ export class Batch {
     const after = performance.now() - started;
     for (const call of calls) call.reject(new ProviderUnreachableError('redis', after, this.connection.lastError));
   }
+}
+
+function scriptCall(guard: string, calls: readonly Call[]): ScriptCall {
+  const now = performance.now();
+  const keys = [guard];
+  const args: (string | number)[] = [];
+  for (const call of calls) {
+    call.repeated = call.sent !== 0;
+    call.sent = now;
+    keys.push(call.key);
+    args.push(call.op, call.value, call.ttl);
+  }
+  return { keys, args };
 }
 
 function settle(calls: Call[], replies: unknown[]): void {

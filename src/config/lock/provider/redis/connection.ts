@@ -41,7 +41,9 @@ export class Connection {
   lastError: Error | undefined;
   #client: RedisClient | undefined;
   #opening: Promise<RedisClient> | undefined;
+  /** Questions under way for which somebody waits, and those of the background, for which the process need not live. */
   #uses = 0;
+  #errands = 0;
   #idle: NodeJS.Timeout | undefined;
 
   constructor(private readonly source: RedisClient) {
@@ -49,16 +51,17 @@ export class Connection {
   }
 
   /**
-   * Runs the script once.
+   * Runs the script once, with what `request` gives in the moment it is sent.
+   * @param signal nobody waits for the answer any more; what was sent cannot be called back
    * @throws ReplyError when the server refused the call as a whole; any other error when the answer did not come
    */
-  async run(keys: string[], args: (string | number)[]): Promise<unknown[]> {
-    this.#use(1);
+  async run(request: () => ScriptCall, signal: AbortSignal, errand: boolean): Promise<unknown[]> {
+    this.#use(1, errand);
     try {
-      const client = this.#client?.status === 'ready' ? this.#client : await this.#open();
-      return await evaluate(client, keys, args);
+      const client = this.#client?.status === 'ready' ? this.#client : await unless(signal, this.#open());
+      return await unless(signal, evaluate(client, request()));
     } finally {
-      this.#use(-1);
+      this.#use(-1, errand);
     }
   }
 
@@ -84,40 +87,61 @@ export class Connection {
     client.once('end', () => {
       if (this.#client === client) this.#client = undefined;
     });
+    const connecting = client.connect();
+    // By then there is a socket, which must not keep the process alive for an errand of the background.
+    setImmediate(() => this.#hold());
     try {
-      await client.connect();
+      await connecting;
     } catch (error) {
       disconnect(client);
       throw this.lastError ?? error;
     }
-    this.#hold(this.#uses > 0);
+    this.#hold();
     return client;
   }
 
-  #use(change: 1 | -1): void {
-    this.#uses += change;
-    if (this.#uses === (change === 1 ? 1 : 0)) this.#hold(change === 1);
+  #use(change: 1 | -1, errand: boolean): void {
+    if (errand) this.#errands += change;
+    else this.#uses += change;
+    if (this.#uses + this.#errands === 0 || this.#uses === 1) this.#hold();
   }
 
-  /** A connection with questions under way keeps the process alive; an idle one does not. */
-  #hold(busy: boolean): void {
+  /** A connection keeps the process alive while somebody waits for an answer, and is pursued only while it is wanted. */
+  #hold(): void {
     clearTimeout(this.#idle);
     const client = this.#client;
     if (!client) return;
-    if (!busy && client.status !== 'ready') return this.drop();
-    if (!isCluster(client)) return void (busy ? client.stream.ref() : client.stream.unref());
-    if (!busy) this.#idle = setTimeout(() => this.drop(), CLUSTER_IDLE);
+    const wanted = this.#uses + this.#errands > 0;
+    if (!wanted && client.status !== 'ready') this.drop();
+    else if (!isCluster(client)) this.#uses > 0 ? client.stream?.ref() : client.stream?.unref();
+    else if (!wanted) this.#idle = setTimeout(() => this.drop(), CLUSTER_IDLE);
   }
 }
 
+/** Keys and arguments of one run of the script. */
+export interface ScriptCall {
+  readonly keys: readonly string[];
+  readonly args: readonly (string | number)[];
+}
+
 /** The script by its name; by its text when the server has forgotten it, or has never seen it. */
-async function evaluate(client: RedisClient, keys: string[], args: (string | number)[]): Promise<unknown[]> {
+async function evaluate(client: RedisClient, { keys, args }: ScriptCall): Promise<unknown[]> {
   try {
     return (await client.evalsha(SCRIPT_SHA, keys.length, ...keys, ...args)) as unknown[];
   } catch (error) {
     if (!(error instanceof Error && error.message.startsWith('NOSCRIPT'))) throw error;
     return (await client.eval(SCRIPT, keys.length, ...keys, ...args)) as unknown[];
   }
+}
+
+/** A promise, or the abort of the signal before it settles. */
+function unless<T>(signal: AbortSignal, promise: Promise<T>): Promise<T> {
+  return new Promise((resolve, reject) => {
+    const abort = (): void => reject(signal.reason as Error);
+    if (signal.aborted) abort();
+    signal.addEventListener('abort', abort);
+    promise.then(resolve, reject).finally(() => signal.removeEventListener('abort', abort));
+  });
 }
 
 function duplicate(source: RedisClient): RedisClient {

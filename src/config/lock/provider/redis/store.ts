@@ -1,7 +1,10 @@
 import type { Milliseconds } from '../../../../duration.js';
 import type { Ask, Grant, LockStore, Refusal } from '../store.js';
+import { ProviderUnreachableError } from '../../errors.js';
 import { Batch } from './batch.js';
+import { Call } from './call.js';
 import { Connection, type RedisClient } from './connection.js';
+import type { Op } from './script.js';
 
 /** How a RedisStore behaves; all times in milliseconds. */
 export interface RedisStoreOptions {
@@ -34,6 +37,8 @@ export class RedisStore implements LockStore {
   readonly #connection: Connection;
   readonly #batch: Batch;
   readonly #options: Required<RedisStoreOptions>;
+  /** The question of an acquisition that is under way. */
+  readonly #questions = new WeakMap<Ask, Call>();
   /** What is being undone in the background. */
   readonly #undoing = new Map<string, { wanted: boolean }>();
   #closed = false;
@@ -51,30 +56,33 @@ export class RedisStore implements LockStore {
   async obtain(ask: Ask): Promise<Grant | Refusal> {
     const sent = performance.now();
     this.#wantAgain(ask);
-    const answer = await this.#batch.run('O', this.#key(ask), ask.value, ask.ttl);
-    if (Array.isArray(answer.reply)) {
-      return { granted: false, asked: answer.sent, left: orForever(answer.reply[0] as number) };
-    }
-    return { granted: true, fence: answer.reply as number, until: this.deadline(sent, ask.ttl) };
+    const call = this.#call('O', ask, ask.ttl);
+    this.#questions.set(ask, call);
+    const reply = await call.reply;
+    if (Array.isArray(reply)) return { granted: false, asked: call.sent, left: orForever(reply[0] as number) };
+    return { granted: true, fence: reply as number, until: this.deadline(sent, ask.ttl) };
   }
 
   async refresh(ask: Ask, ttl: Milliseconds): Promise<Milliseconds | undefined> {
     const sent = performance.now();
-    const { reply } = await this.#batch.run('X', this.#key(ask), ask.value, ttl);
+    const reply = await this.#call('X', ask, ttl).reply;
     return reply === 1 ? this.deadline(sent, ttl) : undefined;
   }
 
-  async release(ask: Ask): Promise<boolean> {
-    const { reply, repeated } = await this.#batch.run('R', this.#key(ask), ask.value, 0);
-    return reply === 1 || repeated;
+  async release(ask: Ask, errand = false): Promise<boolean> {
+    const call = this.#call('R', ask, 0, errand);
+    const reply = await call.reply;
+    return reply === 1 || call.repeated;
   }
 
   async left(ask: Ask): Promise<Milliseconds> {
-    const { reply } = await this.#batch.run('P', this.#key(ask), ask.value, 0);
-    return reply === -3 ? 0 : orForever(reply as number);
+    const reply = (await this.#call('P', ask, 0).reply) as number;
+    return reply === -3 ? 0 : orForever(reply);
   }
 
   abandon(ask: Ask): void {
+    const question = this.#questions.get(ask);
+    if (question?.sent === 0) return question.cancel(new ProviderUnreachableError('redis', 0));
     const id = identity(ask);
     if (this.#undoing.has(id)) return;
     const undoing = { wanted: false };
@@ -96,8 +104,10 @@ export class RedisStore implements LockStore {
     this.#batch.close();
   }
 
-  #key(ask: Ask): string {
-    return this.#options.prefix + ask.key;
+  #call(op: Op, ask: Ask, ttl: Milliseconds, errand = false): Call {
+    const call = new Call(op, this.#options.prefix + ask.key, ask.value, ttl, errand);
+    this.#batch.add(call);
+    return call;
   }
 
   /** The holder of a token of one's own asks anew: what it abandoned before must not be taken from it now. */
@@ -121,7 +131,7 @@ export class RedisStore implements LockStore {
       pause = Math.min(pause * 2, 5_000)
     ) {
       try {
-        const released = await this.release(ask);
+        const released = await this.release(ask, true);
         answers += 1;
         if (released || answers >= ENOUGH || this.#connection.generation === generation) return;
       } catch {
