@@ -19,6 +19,11 @@ export class Queues {
     return this.#closed;
   }
 
+  /** How many keys are held or waited for, holds that ran out and were not looked at since included. */
+  get size(): number {
+    return this.#queues.size;
+  }
+
   /**
    * Makes the lease held.
    * @param once one try instead of a wait

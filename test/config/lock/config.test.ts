@@ -54,7 +54,10 @@ describe('the component lock', () => {
     const text = (provider: string): string =>
       `[lock]\nprovider = "${provider}"\nprefix = "${prefix}"\n[redis]\nendpoints = ["${host}:${port}"]\n`;
     const client = new Redis({ host, port });
-    for (const [provider, stored] of [['go_cache', 0], ['redis', 1]] as const) {
+    for (const [provider, stored] of [
+      ['go_cache', 0],
+      ['redis', 1],
+    ] as const) {
       await writeFile(file, text(provider));
       await container.developmentSetupWithPath(file);
       expect(lock.L(container).provider).toBe(provider);
@@ -85,7 +88,10 @@ describe('the component lock', () => {
     const silent = { endpoints: ['127.0.0.1:1'] };
     await container.setup({ values: { redis: silent } });
     await (await lock.L(container).new('k', '1s').lock()).unlock();
-    await container.setup({ values: { redis: { ...silent, command_timeout: '100ms' }, lock: { provider: 'redis' } }, force: true });
+    await container.setup({
+      values: { redis: { ...silent, command_timeout: '100ms' }, lock: { provider: 'redis' } },
+      force: true,
+    });
     await expect(lock.L(container).new('k', '1s').tryLock()).rejects.toBeInstanceOf(lock.ProviderUnreachableError);
   });
 
@@ -141,7 +147,10 @@ describe('the component lock', () => {
 
   it('shows no secret when it is printed', async () => {
     await container.setup({ values: { redis: { ...redis, password: 'hunter2' } } });
-    const shown = inspect([lock.get(container), lock.L(container), container.config().get('redis')], { depth: 8, showHidden: true });
+    const shown = inspect([lock.get(container), lock.L(container), container.config().get('redis')], {
+      depth: 8,
+      showHidden: true,
+    });
     expect(shown).not.toContain('hunter2');
   });
 });
@@ -170,17 +179,20 @@ describe('a program of ten lines', () => {
     expect(ended).toMatchObject({ code: 0, stderr: '', stdout: 'redis true\nfalse unset\ntrue\n' });
   });
 
-  it.each(['go_cache', 'redis'])('ends by itself on %s with a lock held, a signal watched and a renewal on', async (provider) => {
-    const { host, port } = sharedRedis();
-    const source = `
+  it.each(['go_cache', 'redis'])(
+    'ends by itself on %s with a lock held, a signal watched and a renewal on',
+    async (provider) => {
+      const { host, port } = sharedRedis();
+      const source = `
       import { ioc, lock } from 'mcube-lock';
       await ioc.developmentSetup();
       const held = await lock.L().new('left ${uniquePrefix()}', '5s', { renew: true }).lock();
       held.signal.addEventListener('abort', () => console.log('lost'));
       const done = performance.now(); process.on('exit', () => console.log(performance.now() - done < 1_000));`;
-    const env = { LOCK_PROVIDER: provider, REDIS_ENDPOINTS: `${host}:${port}` };
-    expect(await runScript(source, { env })).toMatchObject({ code: 0, stderr: '', stdout: 'true\n' });
-  });
+      const env = { LOCK_PROVIDER: provider, REDIS_ENDPOINTS: `${host}:${port}` };
+      expect(await runScript(source, { env })).toMatchObject({ code: 0, stderr: '', stdout: 'true\n' });
+    },
+  );
 
   it('ends by itself within a second after a Redis that never answered', async () => {
     const source = `

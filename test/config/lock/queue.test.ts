@@ -1,0 +1,333 @@
+import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals';
+import fc from 'fast-check';
+import { Lease } from '../../../src/config/lock/lease.js';
+import { LockFactory } from '../../../src/config/lock/factory.js';
+import { DEFAULT_LOCK_TERMS } from '../../../src/config/lock/options.js';
+import { GoCacheStore } from '../../../src/config/lock/provider/go_cache.js';
+import type { Answer, Ask, Grant, LockStore, Refusal } from '../../../src/config/lock/provider/store.js';
+import { Queues } from '../../../src/config/lock/queues.js';
+import { LockLostError, ProviderUnreachableError, type Lock } from '../../../src/config/lock/index.js';
+
+const DAY = 86_400_000;
+
+beforeEach(() => {
+  jest.useFakeTimers();
+});
+afterEach(() => {
+  jest.useRealTimers();
+});
+
+/** A store whose answers a test gives one by one. */
+class ScriptedStore implements LockStore {
+  readonly provider = 'scripted';
+  readonly shortestTtl = 1;
+  readonly questions: { ask: Ask; answer: (answer: Grant | Refusal | Error) => void }[] = [];
+  readonly abandoned: Ask[] = [];
+  fence = 0;
+
+  deadline(sent: number, ttl: number): number {
+    return sent + ttl;
+  }
+  obtain(ask: Ask): Answer<Grant | Refusal> {
+    return new Promise((resolve, reject) => {
+      const answer = (given: Grant | Refusal | Error): void =>
+        given instanceof Error ? reject(given) : resolve(given);
+      this.questions.push({ ask, answer });
+    });
+  }
+  async refresh(_ask: Ask, ttl: number): Promise<number> {
+    return performance.now() + ttl;
+  }
+  async release(): Promise<boolean> {
+    return true;
+  }
+  async left(): Promise<number> {
+    return 0;
+  }
+  abandon(ask: Ask): void {
+    this.abandoned.push(ask);
+  }
+  pause(): number {
+    return 100;
+  }
+  async close(): Promise<void> {}
+
+  grant(ttl = 1_000): Grant {
+    return { granted: true, fence: (this.fence += 1), until: performance.now() + ttl };
+  }
+  refuse(): Refusal {
+    return { granted: false, asked: performance.now(), left: 1_000 };
+  }
+}
+
+describe('a key in memory', () => {
+  const lease = (key: string, ttl: number): Lease => new Lease(key, ttl, undefined, '');
+
+  it('has no timer unless somebody waits, and none afterwards', async () => {
+    const factory = new LockFactory(new GoCacheStore());
+    const held = await factory.new('k', '10s').lock();
+    expect(jest.getTimerCount()).toBe(0);
+    const controller = new AbortController();
+    const wait = factory.new('k', '10s').lock({ wait: '5s', signal: controller.signal });
+    expect(jest.getTimerCount()).toBe(2);
+    controller.abort();
+    await expect(wait).rejects.toThrow();
+    expect(jest.getTimerCount()).toBe(0);
+    await held.unlock();
+    expect(jest.getTimerCount()).toBe(0);
+  });
+
+  it('leaves nothing behind once it is neither held nor waited for', async () => {
+    const queues = new Queues(new GoCacheStore());
+    const held = lease('k', 1_000);
+    expect(queues.acquire(held, DEFAULT_LOCK_TERMS, false)).toBeUndefined();
+    const second = queues.acquire(lease('k', 1_000), { ...DEFAULT_LOCK_TERMS, wait: 10 }, false);
+    expect(queues.size).toBe(1);
+    jest.advanceTimersByTime(10);
+    await expect(second).rejects.toThrow('lock: not obtained');
+    held.state = 'releasing';
+    void queues.release(held);
+    expect(queues.size).toBe(0);
+  });
+
+  it('holds that ran out unreleased leave as others come, without a timer', () => {
+    const queues = new Queues(new GoCacheStore());
+    for (let n = 0; n < 1_000; n += 1) void queues.acquire(lease(`old ${n}`, 10), DEFAULT_LOCK_TERMS, false);
+    jest.advanceTimersByTime(20);
+    expect(queues.size).toBe(1_000);
+    for (let n = 0; n < 1_000; n += 1) void queues.acquire(lease(`new ${n}`, 10_000), DEFAULT_LOCK_TERMS, false);
+    expect(queues.size).toBeLessThanOrEqual(1_001);
+    expect(jest.getTimerCount()).toBe(0);
+  });
+
+  it('is held to the last moment of its ttl and free in the next', async () => {
+    const factory = new LockFactory(new GoCacheStore());
+    const held = await factory.new('k', 1_000).lock();
+    jest.advanceTimersByTime(999);
+    expect(held.held).toBe(true);
+    await expect(factory.new('k', 1_000).tryLock()).rejects.toThrow('lock: not obtained');
+    jest.advanceTimersByTime(1);
+    expect(held.held).toBe(false);
+    await factory.new('k', 1_000).tryLock();
+  });
+
+  it('may be held and waited for longer than one timer of Node can run', async () => {
+    const factory = new LockFactory(new GoCacheStore());
+    const held = await factory.new('k', 60 * DAY).lock();
+    const { signal } = held;
+    const waiting = factory.new('k', '1s').lock();
+    const impatient = factory.new('k', '1s').lock({ wait: 30 * DAY });
+    const over = expect(impatient).rejects.toMatchObject({ waited: 30 * DAY });
+    await jest.advanceTimersByTimeAsync(29 * DAY);
+    expect([held.held, signal.aborted]).toEqual([true, false]);
+    await jest.advanceTimersByTimeAsync(1 * DAY + 1);
+    await over;
+    await jest.advanceTimersByTimeAsync(30 * DAY);
+    expect(signal.aborted).toBe(true);
+    expect((await waiting).held).toBe(true);
+  });
+
+  it('goes from hand to hand in order, whatever aborts, expires or is refreshed in between (random, against a model)', async () => {
+    type Step = { kind: 'lock' | 'try' | 'unlock' | 'abort' | 'pass'; who: number; ms: number };
+    const step = fc.record({
+      kind: fc.constantFrom<Step['kind']>('lock', 'lock', 'try', 'unlock', 'abort', 'pass'),
+      who: fc.nat(5),
+      ms: fc.integer({ min: 1, max: 60 }),
+    });
+    await fc.assert(
+      fc.asyncProperty(fc.array(step, { maxLength: 60 }), async (steps) => {
+        const factory = new LockFactory(new GoCacheStore());
+        // The model: who waits, in which order, and who has it until when.
+        const line: number[] = [];
+        let holder: { who: number; until: number } | undefined;
+        let now = 0;
+        const settle = (): void => {
+          for (;;) {
+            if (holder && holder.until > now) return;
+            const next = line.shift();
+            // The next one starts when the one before ended, or, on a free key, when it came.
+            holder = next === undefined ? undefined : { who: next, until: (holder?.until ?? now) + 50 };
+            if (!holder) return;
+          }
+        };
+        const people = Array.from({ length: 6 }, () => ({ lock: factory.new('k', 50), abort: new AbortController() }));
+        for (const { kind, who, ms } of steps) {
+          const person = people[who]!;
+          if (kind === 'pass') {
+            for (let tick = 0; tick < ms; tick += 1) {
+              now += 1;
+              await jest.advanceTimersByTimeAsync(1);
+              settle();
+            }
+          } else if (kind === 'lock' && holder?.who !== who && !line.includes(who)) {
+            person.abort = new AbortController();
+            person.lock.lock({ signal: person.abort.signal }).catch(() => undefined);
+            line.push(who);
+          } else if (kind === 'try' && holder?.who !== who && !line.includes(who)) {
+            const got = await person.lock.tryLock().then(
+              () => true,
+              () => false,
+            );
+            expect(got).toBe(!holder && line.length === 0);
+            if (got) holder = { who, until: now + 50 };
+          } else if (kind === 'unlock') {
+            const freed = await person.lock.unlock().then(
+              () => true,
+              () => false,
+            );
+            expect(freed).toBe(holder?.who === who);
+            if (freed) holder = undefined;
+          } else if (kind === 'abort') {
+            person.abort.abort();
+            if (line.includes(who)) line.splice(line.indexOf(who), 1);
+          }
+          settle();
+          await jest.advanceTimersByTimeAsync(0);
+          expect(people.map(({ lock }) => lock.held)).toEqual(people.map((_, at) => holder?.who === at));
+        }
+        await factory.close();
+        expect(jest.getTimerCount()).toBe(0);
+      }),
+      { numRuns: 300 },
+    );
+  });
+});
+
+describe('a key elsewhere', () => {
+  let store: ScriptedStore;
+  let factory: LockFactory;
+  const lock = (wait?: number): Promise<Lock> => factory.new('k', 1_000).lock(wait === undefined ? {} : { wait });
+  const turn = (): Promise<void> => jest.advanceTimersByTimeAsync(0);
+
+  beforeEach(() => {
+    store = new ScriptedStore();
+    factory = new LockFactory(store);
+  });
+
+  it('is asked for by the head of the line alone, one question at a time', async () => {
+    const [first, second] = [lock(), lock()];
+    expect(store.questions).toHaveLength(1);
+    store.questions[0]!.answer(store.grant());
+    const held = await first;
+    expect(store.questions).toHaveLength(1);
+    await held.unlock();
+    expect(store.questions).toHaveLength(2);
+    store.questions[1]!.answer(store.grant());
+    await second;
+  });
+
+  it('is asked for again after the pause that the provider advises', async () => {
+    const wait = lock();
+    store.questions[0]!.answer(store.refuse());
+    await jest.advanceTimersByTimeAsync(99);
+    expect(store.questions).toHaveLength(1);
+    await jest.advanceTimersByTimeAsync(1);
+    expect(store.questions).toHaveLength(2);
+    store.questions[1]!.answer(store.grant());
+    await wait;
+    expect(jest.getTimerCount()).toBe(0);
+  });
+
+  it('one refusal answers every single try that was there when it was asked for', async () => {
+    const tries = [1, 2, 3].map(() => factory.new('k', 1_000).tryLock());
+    const settled = Promise.allSettled(tries);
+    await jest.advanceTimersByTimeAsync(1);
+    store.questions[0]!.answer(store.refuse());
+    for (const outcome of await settled) expect(outcome).toMatchObject({ reason: { code: 'ERR_LOCK_NOT_OBTAINED' } });
+    expect(store.questions).toHaveLength(1);
+  });
+
+  it('a grant that arrives when nobody wants it any more is given back, and the next in line is asked for', async () => {
+    const controller = new AbortController();
+    const gone = factory.new('k', 1_000).lock({ signal: controller.signal });
+    const next = lock();
+    controller.abort();
+    await expect(gone).rejects.toThrow();
+    const [question] = store.questions;
+    expect(store.abandoned).toEqual([question!.ask]);
+    question!.answer(store.grant());
+    await turn();
+    expect(store.questions).toHaveLength(2);
+    store.questions[1]!.answer(store.grant());
+    await next;
+  });
+
+  it('a grant that has run out on its way is not delivered', async () => {
+    const wait = lock();
+    const stale = store.grant(50);
+    await jest.advanceTimersByTimeAsync(60);
+    store.questions[0]!.answer(stale);
+    await turn();
+    expect(store.abandoned).toHaveLength(1);
+    store.questions[1]!.answer(store.grant());
+    expect((await wait).held).toBe(true);
+  });
+
+  it('a wait that ends without any answer is told apart from one that was refused', async () => {
+    const silent = expect(lock(50)).rejects.toBeInstanceOf(ProviderUnreachableError);
+    await jest.advanceTimersByTimeAsync(50);
+    await silent;
+    store.questions[0]!.answer(store.refuse());
+    await turn();
+    const refused = expect(lock(50)).rejects.toMatchObject({ code: 'ERR_LOCK_NOT_OBTAINED' });
+    store.questions[1]!.answer(store.refuse());
+    await jest.advanceTimersByTimeAsync(50);
+    await refused;
+  });
+
+  it('a failure reaches everybody in line, and the key can be asked for again', async () => {
+    const settled = Promise.allSettled([lock(), lock(), lock()]);
+    store.questions[0]!.answer(new ProviderUnreachableError('scripted', 5));
+    for (const outcome of await settled)
+      expect(outcome).toMatchObject({ reason: { code: 'ERR_LOCK_PROVIDER_UNREACHABLE' } });
+    const again = lock();
+    store.questions[1]!.answer(store.grant());
+    await again;
+  });
+
+  it('a refresh that is answered after the deadline does not revive the lease, and what it lengthened is undone', async () => {
+    const wait = lock();
+    store.questions[0]!.answer(store.grant(100));
+    const held = await wait;
+    let answer: (until: number) => void = () => undefined;
+    store.refresh = () => new Promise((resolve) => (answer = resolve));
+    const refreshing = expect(held.refresh('60s')).rejects.toMatchObject({ code: 'ERR_LOCK_NOT_HELD' });
+    await jest.advanceTimersByTimeAsync(150);
+    answer(performance.now() + 60_000);
+    await refreshing;
+    expect(held.held).toBe(false);
+    expect(store.abandoned).toHaveLength(1);
+  });
+
+  it('the signal aborts at the deadline of the last refresh', async () => {
+    const wait = lock();
+    store.questions[0]!.answer(store.grant(100));
+    const held = await wait;
+    const { signal } = held;
+    await jest.advanceTimersByTimeAsync(50);
+    await held.refresh(500);
+    await jest.advanceTimersByTimeAsync(499);
+    expect(signal.aborted).toBe(false);
+    const heard = jest.fn();
+    signal.addEventListener('abort', heard);
+    await jest.advanceTimersByTimeAsync(1);
+    expect(heard).toHaveBeenCalledTimes(1);
+    expect(signal.reason).toBeInstanceOf(LockLostError);
+  });
+
+  it('a strategy that throws fails its own wait alone', async () => {
+    const bug = new Error('bug in the strategy');
+    const failing = factory.new('k', 1_000).lock({
+      retry: {
+        next: () => {
+          throw bug;
+        },
+      },
+    });
+    const next = lock();
+    store.questions[0]!.answer(store.refuse());
+    await expect(failing).rejects.toBe(bug);
+    store.questions[1]!.answer(store.grant());
+    await next;
+  });
+});
