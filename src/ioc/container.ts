@@ -75,6 +75,7 @@ export class Ioc {
    * @throws {ConfigError} the configuration is wrong; nothing was started
    * @throws {CircularDependencyError} components need each other in a ring
    * @throws {StartError} a component failed; those that had started are closed, and setup may be called again
+   * @throws {StopError} with `force`: what ran before did not stop cleanly, and nothing was set up anew
    * @see Go: ioc, ConfigIocObject
    */
   async setup(options: SetupOptions = {}): Promise<this> {

@@ -1,23 +1,44 @@
 import { addBuiltIn } from './built_ins.js';
-import { Ioc } from './container.js';
+import { Ioc, type StopOptions } from './container.js';
 import type { ComponentClass } from './entry.js';
+import type { SetupOptions } from './load.js';
+import type { Namespace } from './namespace.js';
+import type { SignalOptions } from './signals.js';
+import type { DependencyNode } from './tree.js';
 
 /** The container that the functions of this module work on; Go's has no other. */
 export const defaultIoc = new Ioc();
 
-export const config = defaultIoc.config.bind(defaultIoc);
-export const defaultNamespace = defaultIoc.default.bind(defaultIoc);
-export const controller = defaultIoc.controller.bind(defaultIoc);
-export const api = defaultIoc.api.bind(defaultIoc);
-export const namespace = defaultIoc.namespace.bind(defaultIoc);
-export const setup = defaultIoc.setup.bind(defaultIoc);
-export const developmentSetup = defaultIoc.developmentSetup.bind(defaultIoc);
-export const developmentSetupWithPath = defaultIoc.developmentSetupWithPath.bind(defaultIoc);
-export const developmentSetupWithPaths = defaultIoc.developmentSetupWithPaths.bind(defaultIoc);
-export const stop = defaultIoc.stop.bind(defaultIoc);
-export const stopOnSignals = defaultIoc.stopOnSignals.bind(defaultIoc);
-export const dependencies = defaultIoc.dependencies.bind(defaultIoc);
-export const printDependencies = defaultIoc.printDependencies.bind(defaultIoc);
+/** Components that the others build on; they start first. Priority 99. */
+export const config = (): Namespace => defaultIoc.config();
+/** Priority 9; `ioc.default()` for whoever imports this module. */
+export const defaultNamespace = (): Namespace => defaultIoc.default();
+/** The application's own work. Priority 0. */
+export const controller = (): Namespace => defaultIoc.controller();
+/** What lets requests in; starts last and stops first. Priority -99. */
+export const api = (): Namespace => defaultIoc.api();
+/** A namespace of one's own; see `Ioc.namespace`. */
+export const namespace = (name: string, priority?: number): Namespace => defaultIoc.namespace(name, priority);
+
+/** Configures, builds and starts everything; see `Ioc.setup`. */
+export const setup = (options?: SetupOptions): Promise<Ioc> => defaultIoc.setup(options);
+/** `etc/application.toml` if it is there, `.env` if it is there, then the environment; see `Ioc.setup`. */
+export const developmentSetup = (options?: SetupOptions): Promise<Ioc> => defaultIoc.developmentSetup(options);
+/** The given file, `.env` if it is there, then the environment; see `Ioc.setup`. */
+export const developmentSetupWithPath = (path: string): Promise<Ioc> => defaultIoc.developmentSetupWithPath(path);
+/** The given files, a later one wins, `.env` if it is there, then the environment; see `Ioc.setup`. */
+export const developmentSetupWithPaths = (...paths: readonly string[]): Promise<Ioc> =>
+  defaultIoc.developmentSetupWithPaths(...paths);
+
+/** Stops everything in reverse order; see `Ioc.stop`. */
+export const stop = (options?: StopOptions): Promise<void> => defaultIoc.stop(options);
+/** Stops everything when the process is asked to end; see `Ioc.stopOnSignals`. */
+export const stopOnSignals = (options?: SignalOptions): (() => void) => defaultIoc.stopOnSignals(options);
+
+/** Every component with what it has injected; see `Ioc.dependencies`. */
+export const dependencies = (): DependencyNode[] => defaultIoc.dependencies();
+/** Prints them as a tree. @see Go: ioc, PrintAllDependencies */
+export const printDependencies = (write?: (text: string) => unknown): void => defaultIoc.printDependencies(write);
 
 /**
  * Registers a component for every container, as Go's `init()` does when a package is imported: in the default one at
