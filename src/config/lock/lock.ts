@@ -45,7 +45,7 @@ export class Lock implements AsyncDisposable, LeaseWatcher {
       const terms = waitTerms(options, this.#terms);
       return this.#acquire(terms, terms.wait === 0);
     } catch (error) {
-      return Promise.reject(error as Error);
+      return Promise.reject(error);
     }
   }
 
@@ -60,7 +60,7 @@ export class Lock implements AsyncDisposable, LeaseWatcher {
     try {
       return this.#acquire(waitTerms(options, this.#terms), true);
     } catch (error) {
-      return Promise.reject(error as Error);
+      return Promise.reject(error);
     }
   }
 

@@ -25,9 +25,9 @@ export class KeyQueue implements WaiterHost {
     private readonly emptied: (queue: KeyQueue) => void,
   ) {}
 
-  /** Neither held by us at `now`, nor waited for. */
+  /** Neither held by us at `now`, nor waited for, nor asked for. */
   free(now: number): boolean {
-    return !this.#chain.head && !this.held(now);
+    return !this.#chain.head && !this.#asking && !this.held(now);
   }
 
   held(now: number): boolean {

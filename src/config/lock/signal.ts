@@ -14,13 +14,15 @@ export class LossSignal implements LeaseWatcher {
   constructor() {
     const { signal } = this.#controller;
     const look = (): void => void this.#lease?.alive(performance.now());
-    // Own properties of this one signal; they fall through to what every AbortSignal does.
-    const proto = AbortSignal.prototype;
+    // Own properties of this one signal; they fall through to what every AbortSignal has.
     for (const name of ['aborted', 'reason'] as const) {
-      const get = Object.getOwnPropertyDescriptor(proto, name)!.get!;
-      Object.defineProperty(signal, name, { get: () => (look(), get.call(signal) as unknown) });
+      Object.defineProperty(signal, name, {
+        get: () => (look(), Reflect.get(AbortSignal.prototype, name, signal) as unknown),
+      });
     }
-    const throwIfAborted = (): void => (look(), proto.throwIfAborted.call(signal));
+    const throwIfAborted = (): void => {
+      if (signal.aborted) throw signal.reason;
+    };
     Object.defineProperty(signal, 'throwIfAborted', { value: throwIfAborted });
   }
 

@@ -105,9 +105,9 @@ describe('the component lock', () => {
     [{ poll_min: '0s' }, /lock\.poll_min/],
     [{ poll_min: '2s', poll_max: '1s' }, /lock\.poll_max/],
   ])('%j is refused at setup, and nothing is started', async (section, message) => {
-    const setup = container.setup({ values: { lock: section as Record<string, unknown> } });
+    const setup = container.setup({ values: { lock: section } });
     await expect(setup).rejects.toBeInstanceOf(ConfigError);
-    await expect(container.setup({ values: { lock: section as Record<string, unknown> } })).rejects.toThrow(message);
+    await expect(container.setup({ values: { lock: section } })).rejects.toThrow(message);
     expect(() => lock.L(container)).toThrow(NotReadyError);
     await container.setup();
     expect(lock.L(container).provider).toBe('go_cache');

@@ -252,6 +252,20 @@ describe('a key elsewhere', () => {
     await next;
   });
 
+  it('is not asked for twice at once by who comes right behind one that gave up', async () => {
+    const controller = new AbortController();
+    const gone = factory.new('k', 1_000).lock({ signal: controller.signal });
+    controller.abort();
+    await expect(gone).rejects.toThrow();
+    const next = lock();
+    expect(store.questions).toHaveLength(1);
+    store.questions[0]!.answer(store.grant());
+    await turn();
+    expect(store.questions).toHaveLength(2);
+    store.questions[1]!.answer(store.grant());
+    expect((await next).held).toBe(true);
+  });
+
   it('a grant that has run out on its way is not delivered', async () => {
     const wait = lock();
     const stale = store.grant(50);

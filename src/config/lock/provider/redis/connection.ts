@@ -113,7 +113,7 @@ export class Connection {
     if (!client) return;
     const wanted = this.#uses + this.#errands > 0;
     if (!wanted && client.status !== 'ready') this.drop();
-    else if (!isCluster(client)) this.#uses > 0 ? client.stream?.ref() : client.stream?.unref();
+    else if (!isCluster(client)) client.stream?.[this.#uses > 0 ? 'ref' : 'unref']();
     else if (!wanted) this.#idle = setTimeout(() => this.drop(), CLUSTER_IDLE);
   }
 }
