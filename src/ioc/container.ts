@@ -27,6 +27,7 @@ export class Ioc {
   readonly #turns = new Turns();
   readonly #listeners = new Set<() => void>();
   #started: readonly Entry[] | undefined;
+  /** The stop that was asked for last. */
   #stopping: Stopping | undefined;
 
   /** Components that the others build on; they start first. Priority 99. */
@@ -65,7 +66,7 @@ export class Ioc {
 
   /** Whether it is set up, and no stop has begun. */
   get ready(): boolean {
-    return this.#started !== undefined && this.#stopping === undefined;
+    return this.#started !== undefined;
   }
 
   /**
@@ -165,16 +166,14 @@ export class Ioc {
 
   /** Takes a turn of its own, after a setup that was asked for in between too. */
   #beginStop(): Stopping {
-    const stopping: Stopping = new Stopping(
+    this.#stopping = new Stopping(
       (work) => this.#turns.take('stop', work),
-      (signal) => this.#stopStarted(signal).finally(() => this.#stopped(stopping)),
+      (signal) => this.#stopStarted(signal).finally(() => this.#listenNoMore()),
     );
-    this.#stopping = stopping;
-    return stopping;
+    return this.#stopping;
   }
 
-  #stopped(stopping: Stopping): void {
-    if (this.#stopping === stopping) this.#stopping = undefined;
+  #listenNoMore(): void {
     for (const remove of this.#listeners) remove();
     this.#listeners.clear();
   }

@@ -20,7 +20,6 @@ export class Stopping {
         for (const leave of this.#leave.splice(0)) leave();
       }
     });
-    this.#done.catch(() => {}); // those who gave up waiting for its turn do not hear how it ended
   }
 
   /**

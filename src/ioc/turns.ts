@@ -26,7 +26,7 @@ export class Turns {
     const leave = () => {
       if (this.#last === turn) this.#last = undefined;
     };
-    done.then(leave, leave);
+    done.then(leave, leave); // which also hears a failure that nobody waits for any longer
     return done;
   }
 }

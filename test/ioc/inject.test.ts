@@ -163,6 +163,18 @@ describe('injection', () => {
     expect(app.config().load(Maybe).redis).toBeInstanceOf(RedisConfig);
   });
 
+  it('fills @optional at setup also in what was looked up before somebody was registered', async () => {
+    class Maybe extends IocObject {
+      @inject(RedisConfig) @optional() readonly redis?: RedisConfig;
+    }
+    app.config().registry(Maybe);
+    const maybe = app.config().load(Maybe);
+    app.config().registry(RedisConfig);
+    await start();
+    expect(app.config().load(Maybe)).toBe(maybe);
+    expect(maybe.redis).toBe(app.config().load(RedisConfig));
+  });
+
   it('takes what the application bound in the Inversify container, promises too', async () => {
     class Uses extends IocObject {
       @inject('clock') readonly clock!: string;

@@ -286,6 +286,26 @@ describe('stop', () => {
     expect(log.filter((step) => step.endsWith('close'))).toEqual(['b.close', 'a.close']);
   });
 
+  it('whose signal has aborted before abandons what hangs', async () => {
+    class Hanging extends IocObject {
+      override close = () => new Promise<void>(() => {});
+    }
+    app.config().registry(Hanging);
+    await app.setup();
+    await expect(app.stop({ signal: AbortSignal.abort() })).rejects.toThrow(/hanging.*abandoned/);
+  });
+
+  it('leaves no rejection unheard when a step fails at once after the signal aborted', async () => {
+    const unheard = jest.fn();
+    process.on('unhandledRejection', unheard);
+    app.config().registry(noted('a', { faults: { close: new Error('stuck') } }));
+    await app.setup();
+    await expect(app.stop({ signal: AbortSignal.abort() })).rejects.toThrow('stuck');
+    for (let i = 0; i < 3; i++) await turn();
+    process.off('unhandledRejection', unheard);
+    expect(unheard).not.toHaveBeenCalled();
+  });
+
   it('hears no more of what it abandoned', async () => {
     let fail = (_: Error) => {};
     class Hanging extends IocObject {

@@ -1,5 +1,5 @@
 import { setImmediate as turn } from 'node:timers/promises';
-import { beforeEach, describe, expect, it } from '@jest/globals';
+import { beforeEach, describe, expect, it, jest } from '@jest/globals';
 import { InvalidArgumentError } from '../../src/errors.js';
 import { Ioc, IocObject } from '../../src/ioc/index.js';
 
@@ -134,6 +134,26 @@ describe('a container', () => {
     await app.setup();
     expect(log.slice(0, 3)).toEqual(['init', 'started', 'close']);
     expect(app.ready).toBe(true);
+  });
+
+  it('leaves no rejection unheard when nobody waits for a stop that fails', async () => {
+    const unheard = jest.fn();
+    process.on('unhandledRejection', unheard);
+    class Stuck extends IocObject {
+      override close() {
+        throw new Error('stuck');
+      }
+    }
+    app.config().registry(Stuck);
+    hold();
+    const setup = app.setup();
+    await expect(app.stop({ signal: AbortSignal.abort(new Error('enough')) })).rejects.toThrow('enough');
+    release();
+    await setup;
+    await app.stop().catch(() => {});
+    for (let i = 0; i < 3; i++) await turn();
+    process.off('unhandledRejection', unheard);
+    expect(unheard).not.toHaveBeenCalled();
   });
 
   it('stops nothing after a setup that failed', async () => {
