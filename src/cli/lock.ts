@@ -7,7 +7,7 @@ import {
   redis,
 } from 'mcube-lock';
 import { durationText, milliseconds } from '../duration.js';
-import type { Command, Input } from './command.js';
+import type { Command, Input, Terminal } from './command.js';
 import { EXIT, ExitError, signalCode, UsageError } from './exit.js';
 import { Interrupted, Interrupts } from './interrupts.js';
 import { withSetup } from './setup.js';
@@ -48,7 +48,10 @@ export const lockCommand: Command = {
   takesCommand: true,
   run: (input, terminal) => {
     const wish = readWish(input);
-    return withSetup(input, terminal, () => runLocked(wish));
+    return withSetup(input, terminal, () => {
+      warnIfAlone(wish, terminal);
+      return runLocked(wish);
+    });
   },
 };
 
@@ -93,6 +96,15 @@ function duration(option: string, text: string, least: number): number {
       `${option}: found ${JSON.stringify(text)}, expected a duration such as "500ms", "10s", "1m30s"`,
     );
   }
+}
+
+/** A lock that lives in this process keeps nobody out: the command is another process. */
+function warnIfAlone({ prefix }: Wish, terminal: Terminal): void {
+  if (lock.L().provider !== 'go_cache') return;
+  const name = envName('lock', 'provider', prefix);
+  terminal.err(
+    `mcube-lock: provider go_cache is this process alone, so that no other is kept out; set ${name}=redis\n`,
+  );
 }
 
 async function runLocked(wish: Wish): Promise<number> {

@@ -22,7 +22,7 @@ export async function runCommand(
   const env = { ...process.env, MCUBE_LOCK_KEY: key, MCUBE_LOCK_FENCE: String(fence) };
   const child = spawn(program, args, { stdio: 'inherit', env });
   interrupts.passTo(child);
-  const end = () => endBy(child);
+  const end = () => endCommand(child);
   signal.addEventListener('abort', end, { once: true });
   try {
     const code = await ended(child, program);
@@ -34,9 +34,9 @@ export async function runCommand(
 }
 
 /** SIGTERM, and SIGKILL if that is not heeded: another may hold the lock by now. */
-function endBy(child: ChildProcess): void {
+export function endCommand(child: ChildProcess, grace = GRACE_MS): void {
   child.kill('SIGTERM');
-  const timer = setTimeout(() => child.kill('SIGKILL'), GRACE_MS);
+  const timer = setTimeout(() => child.kill('SIGKILL'), grace);
   child.once('exit', () => clearTimeout(timer));
 }
 
