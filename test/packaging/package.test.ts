@@ -174,4 +174,11 @@ describe('a project that installed the package', () => {
     },
     2 * COMPILE_LIMIT_MS,
   );
+
+  it('has the command mcube-lock', async () => {
+    const command = join(home.path, 'node_modules/.bin/mcube-lock');
+    const ended = await runChild(command, ['list'], { cwd: (await tempDir({}, home.path)).path });
+    expect(ended).toMatchObject({ stderr: '', code: 0 });
+    for (const component of ['lock', 'redis', 'go_cache']) expect(ended.stdout).toContain(component);
+  });
 });

@@ -1,3 +1,4 @@
+// @ts-check
 // How long jest may take to end once all tests have; by then something that was left open keeps it alive.
 const END_LIMIT_MS = 10_000;
 

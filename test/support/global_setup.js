@@ -1,3 +1,4 @@
+// @ts-check
 import { ensureRedisServer } from './redis_install.js';
 import { findRedisServer, HOST, RedisProcess } from './redis_process.js';
 

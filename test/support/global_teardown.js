@@ -1,3 +1,4 @@
+// @ts-check
 import { shared } from './global_setup.js';
 
 /** After all tests: the Redis of `global_setup.js` is gone. */

@@ -1,3 +1,4 @@
+// @ts-check
 // Plain JavaScript with checked JSDoc types: jest loads its globalSetup outside of ts-jest.
 import { spawn } from 'node:child_process';
 import { accessSync, closeSync, constants, openSync, readFileSync } from 'node:fs';
