@@ -1,6 +1,6 @@
 import { InvalidArgumentError } from '../errors.js';
 import { ConfigError, type Mistake } from './errors.js';
-import { fields } from './field.js';
+import { fields, type AnyClass } from './field.js';
 import { put } from './fill.js';
 import { strangeKeys, strangeSections } from './strange.js';
 import { readTable, type Setting } from './settings.js';
@@ -18,7 +18,7 @@ export interface Bound {
 
 export interface Component {
   readonly name: string;
-  readonly type: Function;
+  readonly type: AnyClass;
 }
 
 /**
@@ -27,7 +27,7 @@ export interface Component {
  */
 export function bind(sources: readonly Source[], components: readonly Component[]): Bound {
   const mistakes: Mistake[] = [];
-  const settings = new Map<Function, Map<string, readonly Setting[]>>();
+  const settings = new Map<AnyClass, Map<string, readonly Setting[]>>();
   for (const { name, type } of components) {
     const levels = sources.map((source) => source.section(name)).filter((level) => level !== undefined);
     const ofType = settings.get(type) ?? new Map<string, readonly Setting[]>();

@@ -51,11 +51,12 @@ export function flag(options: FieldOptions): FieldDecorator {
  * @param words the words, or a function that is asked for them whenever a value is checked
  */
 export function choice(words: readonly string[] | (() => readonly string[]), options: FieldOptions): FieldDecorator {
-  const isRight = typeof words === 'function' || (Array.isArray(words) && words.length > 0 && words.every(isText));
-  if (!isRight)
-    throw new InvalidArgumentError('@choice words', words, 'one word or more, or a function that gives them');
-  check('choice', options, {});
-  return one('choice', options, choiceKind(typeof words === 'function' ? words : () => words));
+  const ask = typeof words === 'function' ? words : () => words;
+  if (ask === words || isWords(words)) {
+    check('choice', options, {});
+    return one('choice', options, choiceKind(ask));
+  }
+  throw new InvalidArgumentError('@choice words', words, 'one word or more, or a function that gives them');
 }
 
 /** A field that holds a length of time, in milliseconds; Go's text for one is read too. */
@@ -69,6 +70,10 @@ export function duration(
 ): FieldDecorator {
   check('duration', options, { least: LEAST, none: FLAG });
   return one('duration', options, durationKind(options.least ?? 0, options.none ?? false));
+}
+
+function isWords(value: unknown): boolean {
+  return Array.isArray(value) && value.length > 0 && value.every(isText);
 }
 
 function isText(value: unknown): boolean {

@@ -19,6 +19,11 @@ export interface FieldInfo {
   readonly fields: readonly FieldInfo[];
 }
 
+/** Any class, whatever it is constructed with. */
+export interface AnyClass {
+  readonly prototype: object;
+}
+
 /** A class whose instances have declared fields. */
 export type FieldsClass = new () => object;
 
@@ -50,7 +55,7 @@ export function declare(prototype: object, field: Field): void {
 }
 
 /** The fields of a class, those of its bases first, in the order of their declaration. */
-export function fields(type: Function): readonly Field[] {
+export function fields(type: AnyClass): readonly Field[] {
   return fieldsOn(type.prototype);
 }
 
@@ -58,7 +63,7 @@ export function fields(type: Function): readonly Field[] {
  * The declared fields of a class, those of its bases first.
  * @returns an empty array for a class without any
  */
-export function fieldsOf(type: Function): readonly FieldInfo[] {
+export function fieldsOf(type: AnyClass): readonly FieldInfo[] {
   return fields(type).map(({ property, key, about, secret, shape }) => ({
     property,
     key,

@@ -70,7 +70,7 @@ function valueOf(
     place(key, inside as Record<string, unknown>, table, mistakes);
     return inside;
   }
-  if (!tables) return Array.isArray(value) ? [...value] : value;
+  if (!tables) return Array.isArray(value) ? [...(value as unknown[])] : value;
   const type = (shape as { of: new () => Record<string, unknown> }).of;
   return tables.map((settings, i) => {
     const item = new type();

@@ -2,7 +2,7 @@
 export { type Bound } from './bind.js';
 export { choice, duration, flag, integer, number, text } from './decorators.js';
 export { ConfigError, type Mistake } from './errors.js';
-export { envName, fieldsOf, type FieldInfo, type FieldsClass } from './field.js';
+export { envName, fieldsOf, type AnyClass, type FieldInfo, type FieldsClass } from './field.js';
 export { describe, refuse } from './fill.js';
 export { list, table } from './many.js';
 export { type FieldDecorator, type FieldOptions } from './place.js';

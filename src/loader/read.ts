@@ -2,6 +2,7 @@ import dotenv from 'dotenv';
 import { InvalidArgumentError } from '../errors.js';
 import { bind, type Bound } from './bind.js';
 import { ConfigError } from './errors.js';
+import type { AnyClass } from './field.js';
 import { isTable } from './shown.js';
 import { plain, TableSource, TextSource, type Source, type Table } from './source.js';
 import { readText, readToml } from './toml.js';
@@ -32,7 +33,7 @@ export interface Configuration {
    * Checks the section of every component against its declared fields.
    * @throws {ConfigError} with every mistake there is
    */
-  bind(components: Iterable<{ name: string; type: Function }>): Bound;
+  bind(components: Iterable<{ name: string; type: AnyClass }>): Bound;
 }
 
 /**

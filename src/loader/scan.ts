@@ -122,13 +122,16 @@ const STRING = /"""(?:[^\\]|\\[^])*?(?:"{3,5}|$)|'''[^]*?(?:'{3,5}|$)|"(?:[^"\\\
 const PUNCTUATION = /[[\]{},]/y;
 const BARE = /[^[\]{},"'#\s]+/y;
 
-const ESCAPES: Readonly<Record<string, string>> = { b: '\b', t: '\t', n: '\n', f: '\f', r: '\r' };
+const ESCAPE = /\\(?:u[0-9A-Fa-f]{4}|U[0-9A-Fa-f]{8}|.)/g;
+const LETTERS: Readonly<Record<string, string>> = { b: '\b', t: '\t', n: '\n', f: '\f', r: '\r' };
 
 function unquoted(part: string): string {
   if (part.startsWith("'")) return part.slice(1, -1);
-  if (!part.startsWith('"')) return part;
-  return part.slice(1, -1).replace(/\\(?:u([0-9A-Fa-f]{4})|U([0-9A-Fa-f]{8})|(.))/g, (_, four, eight, letter) => {
-    const point = Number.parseInt(four ?? eight, 16);
-    return letter === undefined ? (point <= 0x10ffff ? String.fromCodePoint(point) : '') : (ESCAPES[letter] ?? letter);
-  });
+  return part.startsWith('"') ? part.slice(1, -1).replace(ESCAPE, unescaped) : part;
+}
+
+function unescaped(escape: string): string {
+  if (escape.length === 2) return LETTERS[escape[1]!] ?? escape[1]!;
+  const point = Number.parseInt(escape.slice(2), 16);
+  return point <= 0x10ffff ? String.fromCodePoint(point) : '';
 }

@@ -111,7 +111,7 @@ export function plain(value: unknown, rename = (key: string) => key, depth = 0):
   if (depth > DEEPEST) return undefined;
   if (Array.isArray(value)) return value.map((item) => plain(item, rename, depth + 1));
   if (!isTable(value)) return value;
-  const table: Record<string, unknown> = Object.create(null);
+  const table = Object.create(null) as Record<string, unknown>;
   for (const [key, item] of Object.entries(value)) {
     if (item !== undefined) table[rename(key)] = plain(item, rename, depth + 1);
   }

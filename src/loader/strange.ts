@@ -1,6 +1,6 @@
 import type { Component } from './bind.js';
 import type { Mistake } from './errors.js';
-import { fields, tableType, type Field } from './field.js';
+import { fields, tableType, type AnyClass, type Field } from './field.js';
 import { isTable, kindOf } from './shown.js';
 import { TableLevel, TableSource, type Source } from './source.js';
 import { isSlip, nearest } from './suggest.js';
@@ -39,7 +39,7 @@ function tables(sources: readonly Source[]): TableSource[] {
   return sources.filter((source) => source instanceof TableSource);
 }
 
-function inTable(level: TableLevel, types: readonly Function[], path: string): Mistake[] {
+function inTable(level: TableLevel, types: readonly AnyClass[], path: string): Mistake[] {
   const known = types.flatMap((type) => fields(type));
   return Object.keys(level.table).flatMap((key) => {
     const meant = known.filter((field) => field.key === key || (level.of.isCode && field.property === key));

@@ -3,7 +3,7 @@ import { describe, expect, it } from '@jest/globals';
 import { InvalidArgumentError, IocError } from '../../src/errors.js';
 import {
   choice,
-  ConfigError,
+  type ConfigError,
   integer,
   readConfiguration,
   table,

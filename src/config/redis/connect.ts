@@ -2,6 +2,7 @@ import { Cluster, Redis, type ClusterOptions, type RedisOptions } from 'ioredis'
 import type { ConnectionOptions } from 'node:tls';
 import type { RedisConfig } from './config.js';
 import { endpoint, type Endpoint } from './endpoint.js';
+import { hush } from './hush.js';
 
 /** An ioredis client: one server, or the master that Sentinels know, or a Cluster. */
 export type RedisClient = Redis | Cluster;
@@ -24,8 +25,7 @@ export function connect(
 ): RedisClient {
   const endpoints = config.endpoints.map((text) => endpoint(text)!);
   const client = mode(config, endpoints, tls, overrides);
-  // Without a listener ioredis prints connection errors to the console; those who wait for a reply are told anyway.
-  client.on('error', () => {});
+  hush(client);
   return client;
 }
 

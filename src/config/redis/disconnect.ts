@@ -13,9 +13,9 @@ export async function disconnect(client: RedisClient, signal: AbortSignal): Prom
   // While it waits to connect again ioredis holds nothing that would close, and so would never be at its end, nor would
   // the commands that wait; as one that was never connected, it ends at once and rejects them.
   if (client.status === 'reconnecting') client.status = 'wait';
-  const end = ended(client);
+  const end = ended(client, signal);
   client.disconnect();
-  await unlessAborted(end, signal);
+  await end;
 }
 
 /** Waits for work, whatever comes of it, until the signal aborts. */
@@ -29,11 +29,17 @@ async function unlessAborted(work: Promise<unknown>, signal: AbortSignal): Promi
 }
 
 /** The time limit is for Sentinels that were being asked: ioredis finishes that first. */
-async function ended(client: RedisClient): Promise<void> {
-  let timer: NodeJS.Timeout | undefined;
+async function ended(client: RedisClient, signal: AbortSignal): Promise<void> {
   await new Promise<void>((resolve) => {
-    timer = setTimeout(resolve, END_MS).unref();
-    client.once('end', resolve);
+    const done = () => {
+      clearTimeout(timer);
+      signal.removeEventListener('abort', done);
+      client.off('end', done);
+      resolve();
+    };
+    const timer = setTimeout(done, END_MS);
+    signal.addEventListener('abort', done, { once: true });
+    client.once('end', done);
+    if (signal.aborted) done();
   });
-  clearTimeout(timer);
 }

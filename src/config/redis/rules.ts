@@ -67,8 +67,10 @@ function tlsOptions(config: RedisConfig, wrong: ConfigError[]): ConnectionOption
   };
 }
 
-function readPem(config: RedisConfig, property: Property, wrong: ConfigError[]): Buffer | undefined {
-  const file = config[property] as string;
+type FileProperty = 'tlsCaFile' | 'tlsCertFile' | 'tlsKeyFile';
+
+function readPem(config: RedisConfig, property: FileProperty, wrong: ConfigError[]): Buffer | undefined {
+  const file = config[property];
   if (file === '') return undefined;
   try {
     return readFileSync(file);
