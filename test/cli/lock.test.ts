@@ -1,7 +1,9 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import { Redis } from 'ioredis';
-import { runChild, type Ended } from '../support/child.js';
+import type { Ended } from '../support/child.js';
 import { sharedRedis, uniquePrefix } from '../support/redis_server.js';
 import { tempDir } from '../support/temp_dir.js';
 import { onRedis, program, PROGRAM, say } from './terminal.js';
@@ -15,6 +17,14 @@ function line(text: string): string {
 }
 
 describe('mcube-lock lock, on go_cache', () => {
+  // Whatever a developer's own .env says.
+  beforeAll(() => {
+    process.env['LOCK_PROVIDER'] = 'go_cache';
+  });
+  afterAll(() => {
+    delete process.env['LOCK_PROVIDER'];
+  });
+
   it("gives the command's exit code, and says that nobody else is kept out", async () => {
     for (const code of [0, 3, 255]) {
       const said = await say('lock', 'key', ...exit(code));
@@ -46,22 +56,26 @@ describe('mcube-lock lock, on go_cache', () => {
     [['key'], 'no command'],
     [['key', '--'], 'no command'],
     [['key', '--', ''], 'no command'],
-    [['key', 'other', ...exit(0)], '"other"'],
-    [['', ...exit(0)], 'key'],
-    [['key', '--ttl', '10', ...exit(0)], '--ttl: found "10"'],
-    [['key', '--ttl', '0s', ...exit(0)], '--ttl'],
-    [['key', '--ttl', '-1s', ...exit(0)], '--ttl'],
-    [['key', '--ttl', '1.5ms', ...exit(0)], '--ttl'],
-    [['key', '--wait', 'soon', ...exit(0)], '--wait'],
-    [['key', '--wait', '1s', '--try', ...exit(0)], '--try'],
-    [['key', '--try=yes', ...exit(0)], '--try'],
-    [['key', '--metadata', ...exit(0)], '--metadata'],
-    [['key', '--force', ...exit(0)], '--force'],
-    [['key', '--metadata', 'x'.repeat(65_537), ...exit(0)], 'metadata'],
+    [['key', 'other', '--', 'true'], '"other"'],
+    [['', '--', 'true'], 'key'],
+    [['key', '--ttl', '10', '--', 'true'], '--ttl: found "10"'],
+    [['key', '--ttl', '0s', '--', 'true'], '--ttl'],
+    [['key', '--ttl', '-1s', '--', 'true'], '--ttl'],
+    [['key', '--ttl', '1.5ms', '--', 'true'], '--ttl'],
+    [['key', '--wait', 'soon', '--', 'true'], '--wait'],
+    [['key', '--wait', '1s', '--try', '--', 'true'], '--try'],
+    [['key', '--try=yes', '--', 'true'], '--try'],
+    [['key', '--metadata', '--', 'true'], '--metadata'],
+    [['key', '--force', '--', 'true'], '--force'], 'metadata'],
   ])('refuses %j with 64', async (args, part) => {
     const said = await say('lock', ...args);
     expect(said).toMatchObject({ code: 64, out: '' });
     expect(said.err).toContain(part);
+  });
+
+  it('refuses metadata that nobody means with 64', async () => {
+    const said = await say('lock', 'key', '--metadata', 'x'.repeat(65_537), ...exit(0));
+    expect(said).toMatchObject({ code: 64, err: expect.stringContaining('metadata') });
   });
 });
 
@@ -157,11 +171,13 @@ describe('mcube-lock lock, on redis', () => {
     ['SIGTERM', 143],
   ] as const)('ends its wait on %s with %i, and does not take the lock later', async (signal, code) => {
     await client.set(key, 'another', 'PX', 20_000);
-    const input = `"$0" "$@" & p=$!; sleep 1; kill -${signal.slice(3)} $p; wait $p; echo $?`;
-    // A shell starts what it runs in the background with SIGINT ignored; a listener of our own hears it all the same.
-    const args = ['-c', input, process.execPath, PROGRAM, 'lock', key, '--', 'echo', 'ran'];
-    const ended = await runChild('sh', args, { env: onRedis() });
-    expect(ended).toMatchObject({ stdout: `${code}\n`, stderr: '' });
+    const args = [PROGRAM, 'lock', key, '--', 'echo', 'ran'];
+    const monitor = await client.monitor();
+    const child = spawn(process.execPath, args, { env: { ...process.env, ...onRedis() }, stdio: 'ignore' });
+    // Once it has asked for the key it waits.
+    monitor.on('monitor', (_time: string, asked: string[]) => asked.includes(key) && child.kill(signal));
+    expect(await once(child, 'exit')).toEqual([code, null]);
+    monitor.disconnect();
     await client.del(key);
     await sleep(100);
     expect(await client.exists(key)).toBe(0);
