@@ -9,17 +9,21 @@ export type Duration = Milliseconds | string;
 /** Ten years; what is longer is a mistake, and would overflow a timer or a server's clock. */
 export const LONGEST: Milliseconds = 10 * 365 * 24 * 3_600_000;
 
-const UNITS: Readonly<Record<string, number>> = {
-  ns: 1e-6,
-  us: 1e-3,
-  µs: 1e-3,
-  μs: 1e-3,
-  ms: 1,
-  s: 1_000,
-  m: 60_000,
-  h: 3_600_000,
+/** Nanoseconds of a unit; text is summed in them, as Go does, so that no fraction of binary floating point gets in. */
+const UNITS: Readonly<Record<string, bigint>> = {
+  ns: 1n,
+  us: 1_000n,
+  µs: 1_000n,
+  μs: 1_000n,
+  ms: 1_000_000n,
+  s: 1_000_000_000n,
+  m: 60_000_000_000n,
+  h: 3_600_000_000_000n,
 };
-const PART = /(\d+(?:\.\d*)?|\.\d+)(ns|us|µs|μs|ms|s|m|h)/y;
+const PART = /(\d*)(?:\.(\d*))?(ns|us|µs|μs|ms|s|m|h)/y;
+const PER_MS = 1_000_000n;
+/** A longer text can only be zeros or beyond the longest duration; it is not worth the work of exact arithmetic. */
+const LONGEST_PART = 40;
 
 /**
  * Reads a duration; text follows Go's `time.ParseDuration`.
@@ -29,7 +33,7 @@ const PART = /(\d+(?:\.\d*)?|\.\d+)(ns|us|µs|μs|ms|s|m|h)/y;
  */
 export function milliseconds(name: string, value: unknown, least: Milliseconds = 0): Milliseconds {
   const found = typeof value === 'string' ? parse(value) : value;
-  if (typeof found === 'number' && Number.isInteger(found) && found >= least && found <= LONGEST) return found;
+  if (typeof found === 'number' && Number.isInteger(found) && found >= least && found <= LONGEST) return found + 0;
   throw new InvalidArgumentError(name, value, rightDuration(least));
 }
 
@@ -38,24 +42,30 @@ export function rightDuration(least: Milliseconds = 0): string {
   return `whole milliseconds from ${least} to ten years, as a number or as text such as "500ms", "10s", "1m30s"`;
 }
 
+/** The whole milliseconds of a text; NaN when it is no duration, or not a whole number of them. */
 function parse(text: string): number {
-  if (text === '0') return 0;
-  let sum = 0;
-  let at = 0;
+  const start = text.startsWith('+') ? 1 : 0;
+  if (text.slice(start) === '0') return 0;
+  let sum = 0n;
+  let at = start;
   while (at < text.length) {
     PART.lastIndex = at;
-    const part = PART.exec(text);
-    if (!part) return NaN;
-    sum += Number(part[1]) * (UNITS[part[2]!] as number);
+    const [part, whole = '', fraction = '', unit = ''] = PART.exec(text) ?? [];
+    if (part === undefined || whole + fraction === '' || part.length > LONGEST_PART) return NaN;
+    sum += nanoseconds(whole, fraction, UNITS[unit]!);
     at = PART.lastIndex;
   }
-  // Sums such as 0.1 s + 0.2 s carry a rounding error far below a nanosecond; it is not the user's fraction.
-  const whole = Math.round(sum);
-  return at > 0 && Math.abs(sum - whole) < 1e-7 ? whole : NaN;
+  return at > start && sum % PER_MS === 0n ? Number(sum / PER_MS) : NaN;
+}
+
+/** What is below a nanosecond is cut off, as Go does. */
+function nanoseconds(whole: string, fraction: string, unit: bigint): bigint {
+  return BigInt(whole || 0) * unit + (BigInt(fraction || 0) * unit) / 10n ** BigInt(fraction.length);
 }
 
 /** A duration as Go prints it: `1m30s`, `250ms`. */
 export function durationText(ms: Milliseconds): string {
+  if (ms === 0) return '0s';
   if (ms < 1_000) return `${ms}ms`;
   const hours = Math.floor(ms / 3_600_000);
   const minutes = Math.floor(ms / 60_000) % 60;

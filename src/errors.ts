@@ -45,14 +45,13 @@ export class NotReadyError extends IocError {
 
 const SHOWN = 60;
 
-/** A value as messages show it: on one line, its kind visible, cut at 60 characters. */
+/** A value as messages show it: on one line, its kind visible, cut at 60 characters; never what is inside an object. */
 export function show(value: unknown): string {
   if (typeof value === 'string') return JSON.stringify(cut(value));
-  if (typeof value === 'bigint') return `${value}n`;
-  if (typeof value === 'function') return `a function`;
+  if (typeof value === 'function') return 'a function';
   if (Array.isArray(value)) return `an array of ${value.length}`;
-  if (typeof value === 'object' && value !== null) return `an object (${value.constructor?.name ?? 'no class'})`;
-  return String(value);
+  if (typeof value === 'object' && value !== null) return 'an object';
+  return cut(String(value)) + (typeof value === 'bigint' ? 'n' : '');
 }
 
 function cut(text: string): string {

@@ -10,8 +10,11 @@ export * as goCache from './config/go_cache/index.js';
 
 export { InvalidArgumentError, IocError, NotReadyError } from './errors.js';
 export {
+  AmbiguousObjectError,
   CircularDependencyError,
+  CloseError,
   ConfigError,
+  ContainerRunningError,
   DuplicateObjectError,
   ObjectNotFoundError,
   StartError,

@@ -70,9 +70,9 @@ describe('show', () => {
     ['a function', (): number => 1, 'a function'],
     ['a class', BrokenError, 'a function'],
     ['an array', [1, 2], 'an array of 2'],
-    ['an object', { a: 1 }, 'an object (Object)'],
-    ['an instance', new Date(0), 'an object (Date)'],
-    ['an object without a class', Object.create(null), 'an object (no class)'],
+    ['an object', { a: 1 }, 'an object'],
+    ['an instance', new Date(0), 'an object'],
+    ['an object without a class', Object.create(null), 'an object'],
   ])('makes the kind of %s visible', (_kind, value, text) => {
     expect(show(value)).toBe(text);
   });
@@ -112,16 +112,16 @@ describe('show', () => {
     fc.assert(fc.property(plain, (value) => typeof show(value) === 'string'));
   });
 
-  it.failing('keeps a symbol or a bigint short as well', () => {
+  it('keeps a symbol or a bigint short as well', () => {
     expect(show(Symbol('x'.repeat(1_000))).length).toBeLessThan(200);
     expect(show(10n ** 1_000n).length).toBeLessThan(200);
   });
 
-  it.failing("shows an object whose `constructor` is data, which is not its class's name", () => {
+  it("shows an object whose `constructor` is data, which is not its class's name", () => {
     expect(show(JSON.parse('{"constructor":{"name":"sEcReT"}}'))).not.toContain('sEcReT');
   });
 
-  it.failing('shows an object whose properties cannot be read', () => {
+  it('shows an object whose properties cannot be read', () => {
     const hostile = new Proxy(
       {},
       {

@@ -1,5 +1,5 @@
 import { milliseconds, type Duration, type Milliseconds } from '../../duration.js';
-import { LockNotHeldError, LockStateError, ProviderUnreachableError, type LossReason } from './errors.js';
+import { LockNotHeldError, LockStateError, ProviderUnreachableError } from './errors.js';
 import { Lease, type LeaseWatcher } from './lease.js';
 import { lockTerms, waitTerms, type LockOptions, type LockTerms, type WaitOptions } from './options.js';
 import type { Queues } from './queues.js';
@@ -10,13 +10,24 @@ import { LossSignal } from './signal.js';
  * A lock on one key. Made by `LockFactory.new`; holds at most once at a time, and can be used again after an unlock.
  * @see Go: ioc/config/lock, Lock
  */
-export class Lock implements AsyncDisposable, LeaseWatcher {
+export class Lock implements AsyncDisposable {
   readonly #queues: Queues;
   #terms: LockTerms;
   /** The current acquisition or the last one. */
   #lease: Lease | undefined;
   #loss: LossSignal | undefined;
   #renewal: Renewal | undefined;
+  /** What becomes of a hold is told to whoever watches it. */
+  readonly #watcher: LeaseWatcher = {
+    granted: (lease) => {
+      this.#renewal?.granted(lease);
+      this.#loss?.granted(lease);
+    },
+    lost: (lease, reason) => {
+      this.#renewal?.rest();
+      this.#loss?.lost(lease, reason);
+    },
+  };
 
   /** @internal use `LockFactory.new` */
   constructor(
@@ -166,7 +177,7 @@ export class Lock implements AsyncDisposable, LeaseWatcher {
     this.#loss = new LossSignal();
     const lease = this.#held();
     if (lease) {
-      lease.watcher = this;
+      lease.watcher = this.#watcher;
       this.#loss.granted(lease);
     }
     return this.#loss.signal;
@@ -178,25 +189,13 @@ export class Lock implements AsyncDisposable, LeaseWatcher {
     if (state === 'held' || state === 'lost') await this.unlock();
   }
 
-  /** @internal */
-  lost(lease: Lease, reason: LossReason): void {
-    this.#renewal?.rest();
-    this.#loss?.lost(lease, reason);
-  }
-
-  /** @internal */
-  granted(lease: Lease): void {
-    this.#renewal?.granted(lease);
-    this.#loss?.granted(lease);
-  }
-
   #acquire(terms: LockTerms | ReturnType<typeof waitTerms>, once: boolean): Promise<this> {
     this.#refuseIfBusy();
     const { token, metadata, renew, maxHold } = this.#terms;
     const lease = new Lease(this.key, this.ttl, token, metadata);
     if (this.#loss?.spent) this.#loss = undefined;
     if (renew) this.#renewal = new Renewal(this.#queues, maxHold);
-    if (renew || this.#loss) lease.watcher = this;
+    if (renew || this.#loss) lease.watcher = this.#watcher;
     const wait = this.#queues.acquire(lease, terms, once);
     this.#lease = lease;
     return wait ? wait.then(() => this) : Promise.resolve(this);

@@ -1,0 +1,68 @@
+// Breaks each promise of test/broken/promises.js in a copy of the project and sees the tests that should notice fail.
+import { spawnSync } from 'node:child_process';
+import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { BROKEN } from '../test/broken/promises.js';
+
+const PROJECT = fileURLToPath(new URL('..', import.meta.url));
+const NEEDED = [
+  'src',
+  'test',
+  'etc',
+  'scripts',
+  'package.json',
+  'tsconfig.json',
+  'tsconfig.build.json',
+  'jest.config.js',
+];
+const NODE = ['--experimental-vm-modules', '--disable-warning=ExperimentalWarning', 'node_modules/jest/bin/jest.js'];
+
+const wanted = process.argv.slice(2).join(' ');
+const chosen = BROKEN.filter(({ promise }) => promise.includes(wanted));
+const copy = copyProject();
+let unnoticed = 0;
+try {
+  for (const [at, broken] of chosen.entries()) {
+    const noticed = breakAndTest(broken);
+    if (!noticed) unnoticed += 1;
+    console.log(`${at + 1}/${chosen.length} ${noticed ? 'noticed  ' : 'UNNOTICED'} ${broken.promise}`);
+  }
+} finally {
+  rmSync(copy, { recursive: true, force: true });
+}
+console.log(`${chosen.length - unnoticed} of ${chosen.length} broken promises were noticed`);
+process.exitCode = unnoticed === 0 && chosen.length > 0 ? 0 : 1;
+
+function copyProject() {
+  mkdirSync(join(PROJECT, 'build'), { recursive: true });
+  const folder = mkdtempSync(join(PROJECT, 'build', 'broken-'));
+  for (const name of NEEDED) cpSync(join(PROJECT, name), join(folder, name), { recursive: true });
+  symlinkSync(join(PROJECT, 'node_modules'), join(folder, 'node_modules'));
+  return folder;
+}
+
+/** Whether a test fails once the edit is made. An edit that no longer fits, or does not run at all, is an error. */
+function breakAndTest({ promise, file, from, to, tests, only, built }) {
+  const path = join(copy, file);
+  const source = readFileSync(path, 'utf8');
+  if (source.split(from).length !== 2)
+    throw new Error(`${promise}: the text to break is not once in ${file}:\n${from}`);
+  writeFileSync(
+    path,
+    source.replace(from, () => to),
+  );
+  try {
+    if (built) run(['node_modules/typescript/bin/tsc', '-p', 'tsconfig.build.json', '--noCheck']);
+    const { status, stdout, stderr } = run([...NODE, ...tests, ...(only ? ['-t', only] : [])]);
+    if (!/\b\d+ passed, \d+ failed/.test(stdout))
+      throw new Error(`${promise}: the tests did not run:\n${stdout}${stderr}`);
+    return status !== 0;
+  } finally {
+    writeFileSync(path, source);
+  }
+}
+
+function run(args) {
+  return spawnSync(process.execPath, args, { cwd: copy, encoding: 'utf8' });
+}
