@@ -66,7 +66,7 @@ describe('mcube-lock lock, on go_cache', () => {
     [['key', '--wait', '1s', '--try', '--', 'true'], '--try'],
     [['key', '--try=yes', '--', 'true'], '--try'],
     [['key', '--metadata', '--', 'true'], '--metadata'],
-    [['key', '--force', '--', 'true'], '--force'], 'metadata'],
+    [['key', '--force', '--', 'true'], '--force'],
   ])('refuses %j with 64', async (args, part) => {
     const said = await say('lock', ...args);
     expect(said).toMatchObject({ code: 64, out: '' });
