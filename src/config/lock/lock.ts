@@ -99,7 +99,9 @@ export class Lock implements AsyncDisposable {
     }
     lease.state = 'ended';
     // After an unanswered release, "not yours" means that it had arrived.
-    if (!released && !again) throw new LockNotHeldError(this.key);
+    if (released || again) return;
+    this.#watcher.lost(lease, 'taken');
+    throw new LockNotHeldError(this.key);
   }
 
   /** `unlock`, in Go's spelling. */
@@ -165,7 +167,9 @@ export class Lock implements AsyncDisposable {
    */
   async ttlLeft(): Promise<Milliseconds> {
     const lease = this.#held();
-    return lease ? this.#queues.store.left(lease) : 0;
+    const left = lease ? await this.#queues.store.left(lease) : 0;
+    if (lease && left === 0) this.#queues.lose(lease);
+    return left;
   }
 
   /**

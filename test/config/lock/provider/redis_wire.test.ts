@@ -106,6 +106,17 @@ describe('what is on Redis', () => {
     expect(signal.reason).toMatchObject({ reason: 'taken' });
   });
 
+  it('a hold that an operator deleted is found out by ttlLeft and by unlock, too: the signal tells it', async () => {
+    for (const find of ['ttlLeft', 'unlock'] as const) {
+      const held = await locks.new('deleted', '10s').lock();
+      const { signal } = held;
+      await redis.del(`${prefix}deleted`);
+      await held[find]().catch((error: unknown) => expect(error).toBeInstanceOf(lock.LockNotHeldError));
+      expect(held.held).toBe(false);
+      expect(signal.reason).toMatchObject({ reason: 'taken' });
+    }
+  });
+
   it('a hold that another took is neither refreshed nor released', async () => {
     const held = await locks.new('stolen', '10s').lock();
     await redis.set(`${prefix}stolen`, 'the thief', 'PX', 10_000);
