@@ -95,11 +95,11 @@ export function durationKind(least: Milliseconds, none: boolean): Kind {
   return { name: 'duration', bounds, right, fromText: read, fromValue: read };
 }
 
-/** `1 or more`, `1 to 9`, `9 at most`; empty without limits. */
+/** `1 or more`, `1 to 9`, `at most 9`; empty without limits. */
 function span(min: number | undefined, max: number | undefined): string {
   if (min !== undefined && max !== undefined) return `${min} to ${max}`;
   if (min !== undefined) return `${min} or more`;
-  return max === undefined ? '' : `${max} at most`;
+  return max === undefined ? '' : `at most ${max}`;
 }
 
 function within(value: number, { min = -Infinity, max = Infinity }: Range): boolean {

@@ -70,7 +70,7 @@ describe('declared fields', () => {
     class Narrow extends Base {
       @text({ about: 'Where it is, narrowly.', maxLength: 3 }) override url = 'y';
     }
-    expect(fieldsOf(Narrow)).toMatchObject([{ about: 'Where it is, narrowly.', bounds: '3 at most characters' }]);
+    expect(fieldsOf(Narrow)).toMatchObject([{ about: 'Where it is, narrowly.', bounds: 'at most 3 characters' }]);
     expect(fieldsOf(Base)).toMatchObject([{ about: 'Where it is.' }]);
     expect(fieldsOf(class {})).toEqual([]);
   });

@@ -69,7 +69,7 @@ describe('a value of TOML', () => {
 
   it.each<[string, string, string, string]>([
     ['word = "XYZ"', 'one.word', '"XYZ"', 'matches /^[a-z]*$/g'],
-    ['word = "abcdef"', 'one.word', '"abcdef"', '5 at most characters'],
+    ['word = "abcdef"', 'one.word', '"abcdef"', 'at most 5 characters'],
     ['word = 5', 'one.word', '5', 'in quotes'],
     ['free = 2024-01-02', 'one.free', 'the date 2024-01-02', 'text'],
     ['few = 6', 'one.few', '6', 'a whole number, -5 to 5'],
@@ -181,7 +181,7 @@ describe('a value given in code', () => {
     ['isOn', 'true', '"true"'],
     ['word', () => 'x', 'a function'],
     ['free', new Date(Number.NaN), 'the date (invalid)'],
-    ['words', new Set(['a']), 'an object (Set)'],
+    ['words', new Set(['a']), 'an object'],
     ['words', Array.from({ length: 20 }, () => 1), '(20 items)'],
     ['inner', new Map(), 'a object'],
   ])('of the wrong type for %s is refused: %p', async (key, value, found) => {

@@ -1,3 +1,4 @@
+import { X509Certificate } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { createSecureContext, type ConnectionOptions } from 'node:tls';
 import { ConfigError, refuse } from '../../loader/index.js';
@@ -52,7 +53,7 @@ function tlsOptions(config: RedisConfig, wrong: ConfigError[]): ConnectionOption
   const ca = readPem(config, 'tlsCaFile', wrong);
   const cert = readPem(config, 'tlsCertFile', wrong);
   const key = readPem(config, 'tlsKeyFile', wrong);
-  if (ca !== undefined) isUsable({ ca }, () => wrong.push(refuse(config, 'tlsCaFile', 'a PEM file of certificates')));
+  if (ca !== undefined && !isBundle(ca)) wrong.push(refuse(config, 'tlsCaFile', 'a PEM file of certificates'));
   if (cert !== undefined && key !== undefined) {
     isUsable({ cert, key }, (why) => {
       const right = `a PEM certificate that belongs to the key in tls_key_file, which has no passphrase (${why})`;
@@ -80,7 +81,17 @@ function readPem(config: RedisConfig, property: FileProperty, wrong: ConfigError
   }
 }
 
-function isUsable(context: { ca?: Buffer; cert?: Buffer; key?: Buffer }, otherwise: (why: string) => void): void {
+/** TLS itself passes over what it cannot read, and then trusts nobody. */
+function isBundle(pem: Buffer): boolean {
+  const certificates = pem.toString('latin1').match(/-----BEGIN CERTIFICATE-----[^]*?-----END CERTIFICATE-----/g);
+  try {
+    return (certificates ?? []).map((one) => new X509Certificate(one)).length > 0;
+  } catch {
+    return false;
+  }
+}
+
+function isUsable(context: { cert: Buffer; key: Buffer }, otherwise: (why: string) => void): void {
   try {
     createSecureContext(context);
   } catch (error) {
