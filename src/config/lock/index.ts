@@ -41,5 +41,5 @@ export { LockFactory, type Held, type Outcome, type Routine } from './factory.js
 export { Lock } from './lock.js';
 export { open, type OpenOptions } from './open.js';
 export type { LockOptions, WaitOptions } from './options.js';
-export type { Answer, Ask, Grant, LockStore, ProviderName, RedisClient, Refusal } from './provider/index.js';
+export type { Answer, Ask, Grant, Line, LockStore, ProviderName, RedisClient, Refusal } from './provider/index.js';
 export { exponentialBackoff, limitRetry, linearBackoff, noRetry, type RetryStrategy } from './retry.js';

@@ -27,6 +27,8 @@ export class Lease implements Ask {
   /** Why it is lost if its deadline passes: `unreachable` while the provider leaves renewals unanswered. */
   atDeadline: LossReason = 'expired';
   watcher: LeaseWatcher | undefined = undefined;
+  readonly plain: boolean;
+  memo: unknown = undefined;
   #token: string | undefined;
 
   constructor(
@@ -36,6 +38,12 @@ export class Lease implements Ask {
     readonly metadata: string,
   ) {
     this.#token = token;
+    this.plain = token === undefined && metadata === '';
+  }
+
+  /** Takes over the hold of another plain lease, under its token: what is stored stays as it is. */
+  takeOver(from: Lease): void {
+    this.#token = from.token;
   }
 
   /** Made when first looked at: a provider inside this process compares leases, not tokens. */

@@ -39,18 +39,26 @@ export class KeyQueue implements WaiterHost {
     return this.#chain.patient > 0;
   }
 
-  /** Stands in line. An answer to the waiter's first question may be under way already, or just be there. */
-  join(lease: Lease, terms: WaitTerms, once: boolean, now: number, answer?: Answer<Grant | Refusal>): Promise<void> {
+  /** Stands in line. */
+  join(lease: Lease, terms: WaitTerms, once: boolean, now: number): Promise<void> {
     const waiter = new Waiter(this, lease, terms, once, now);
     const done = waiter.wait();
     this.#chain.push(waiter);
-    if (answer !== undefined) {
-      this.#asking = waiter;
-      this.#await(waiter, answer);
-    }
     this.serve();
     if (terms.retry && !waiter.settled && this.#asking !== waiter && waiter.notBefore === 0) this.#missed(waiter);
     return done;
+  }
+
+  /** Hands our hold on to the next in line without asking the provider; whether that was possible. */
+  passOn(): boolean {
+    const head = this.#chain.head;
+    if (!head || !this.holder) return false;
+    const grant = this.store.pass?.(this.holder, head.lease);
+    if (!grant) return false;
+    head.lease.takeOver(this.holder);
+    this.#granted(head, grant, performance.now());
+    this.serve();
+    return true;
   }
 
   /** Our hold has ended: the next in line need not wait for any timer. */
@@ -88,15 +96,26 @@ export class KeyQueue implements WaiterHost {
     for (let waiter = this.#chain.head; waiter; waiter = this.#chain.head) {
       this.#chain.remove(waiter);
       waiter.reject(reason);
-      if (waiter === this.#asking) this.store.abandon(waiter.lease);
+      if (waiter === this.#asking || waiter.attempts > 0) this.store.abandon(waiter.lease);
     }
     this.#rest();
   }
 
   gaveUp(waiter: Waiter): void {
     this.#chain.remove(waiter);
-    // The question is on its way and may still be granted: its undoing follows it on the same way.
-    if (waiter === this.#asking) this.store.abandon(waiter.lease);
+    // A question on its way may still be granted, as may one who stands in line there: the undoing follows on the same way.
+    if (waiter === this.#asking || waiter.attempts > 0) this.store.abandon(waiter.lease);
+    this.serve();
+  }
+
+  given(waiter: Waiter, grant: Grant): void {
+    if (waiter.settled) return;
+    this.#granted(waiter, grant, performance.now());
+    this.serve();
+  }
+
+  askAgain(waiter: Waiter): void {
+    waiter.notBefore = 0;
     this.serve();
   }
 
@@ -116,7 +135,7 @@ export class KeyQueue implements WaiterHost {
     this.#asking = waiter;
     let answer: Answer<Grant | Refusal>;
     try {
-      answer = this.store.obtain(waiter.lease);
+      answer = this.store.obtain(waiter.lease, waiter.once || waiter.terms.retry ? undefined : waiter);
     } catch (error) {
       return this.#failed(waiter, error);
     }
@@ -146,7 +165,10 @@ export class KeyQueue implements WaiterHost {
   }
 
   #granted(waiter: Waiter, grant: Grant, now: number): void {
+    // The store may have given it the key while this answer was on its way.
+    if (waiter.taken) return;
     if (waiter.settled || grant.until <= now) return this.store.abandon(waiter.lease);
+    waiter.taken = true;
     this.#chain.remove(waiter);
     this.holder = waiter.lease;
     waiter.lease.grant(grant.fence, grant.until, now);

@@ -35,9 +35,9 @@ export class Queues {
     const now = performance.now();
     const queue = this.#queues.get(lease.key) ?? this.#open(lease.key);
     if (once && (queue.waitedFor || queue.held(now))) throw new NotObtainedError(lease.key, 0);
-    if (!queue.free(now)) return queue.join(lease, terms, once, now);
+    if (!this.store.immediate || !queue.free(now)) return queue.join(lease, terms, once, now);
     const answer = this.store.obtain(lease);
-    if (answer instanceof Promise || !answer.granted) return queue.join(lease, terms, once, now, answer);
+    if (answer instanceof Promise || !answer.granted) return queue.join(lease, terms, once, now);
     queue.holder = lease;
     lease.grant(answer.fence, answer.until, now);
     return undefined;
@@ -46,6 +46,7 @@ export class Queues {
   /** Frees what the lease holds; false when the provider says that it did not hold it any more. */
   release(lease: Lease): Answer<boolean> {
     const queue = this.#queues.get(lease.key);
+    if (queue?.holder === lease && queue.passOn()) return true;
     // The next in line asks right behind the release, on the same way.
     const answer = this.store.release(lease);
     if (queue?.holder === lease) queue.freed();

@@ -1,9 +1,14 @@
 import { NotObtainedError } from './errors.js';
 import type { Lease } from './lease.js';
 import { timerDelay, type WaitTerms } from './options.js';
+import type { Grant, Line } from './provider/store.js';
 
 /** What a waiter tells the queue it stands in. */
 export interface WaiterHost {
+  /** The store gives it the key. */
+  given(waiter: Waiter, grant: Grant): void;
+  /** The store says that asking is worth while. */
+  askAgain(waiter: Waiter): void;
   /** The caller has given up; `waiter` is settled already. */
   gaveUp(waiter: Waiter): void;
   /** The pause of a waiter that polls by a strategy is over. */
@@ -13,7 +18,7 @@ export interface WaiterHost {
 }
 
 /** A caller that wants a key: a link of its queue's chain, the end of its wait, and its promise. */
-export class Waiter {
+export class Waiter implements Line {
   /** The chain of the queue; undefined on both sides for one that stands alone, or has left. */
   previous: Waiter | undefined;
   next: Waiter | undefined;
@@ -22,6 +27,8 @@ export class Waiter {
   /** Not to ask again before this time, on `performance.now()`. */
   notBefore = 0;
   settled = false;
+  /** Whether it got what it waited for. */
+  taken = false;
   #end: NodeJS.Timeout | undefined;
   #tick: NodeJS.Timeout | undefined;
   #resolve!: () => void;
@@ -38,6 +45,18 @@ export class Waiter {
     readonly once: boolean,
     readonly since: number,
   ) {}
+
+  get followed(): boolean {
+    return this.next !== undefined;
+  }
+
+  grant(grant: Grant): void {
+    this.host.given(this, grant);
+  }
+
+  ask(): void {
+    this.host.askAgain(this);
+  }
 
   /** Settles with the wait: resolves when the lease is held. */
   wait(): Promise<void> {

@@ -9,6 +9,7 @@ import type { Answer, Ask, Grant, LockStore, Refusal } from './store.js';
 export class GoCacheStore implements LockStore {
   readonly provider = 'go_cache';
   readonly shortestTtl = 1;
+  readonly immediate = true;
 
   deadline(sent: Milliseconds, ttl: Milliseconds): Milliseconds {
     return sent + ttl;

@@ -21,4 +21,4 @@ export type ProviderName = keyof typeof PROVIDERS;
 export const PROVIDER_NAMES = Object.keys(PROVIDERS) as ProviderName[];
 
 export type { RedisClient } from './redis/index.js';
-export type { Answer, Ask, Grant, LockStore, Refusal } from './store.js';
+export type { Answer, Ask, Grant, Line, LockStore, Refusal } from './store.js';

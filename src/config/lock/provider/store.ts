@@ -11,6 +11,20 @@ export interface Ask {
   readonly value: string;
   /** The deadline known so far, on `performance.now()`. */
   readonly until: Milliseconds;
+  /** Whether it has a random token and no metadata, so that the value may be another plain one as well. */
+  readonly plain: boolean;
+  /** What the store remembers of it; the queue does not look. */
+  memo: unknown;
+}
+
+/** A waiter that stands in line until it is its turn: how a store that can wake somebody reaches it. */
+export interface Line {
+  /** Whether others of this process stand behind it. */
+  readonly followed: boolean;
+  /** The key is its own, without a question. */
+  grant(grant: Grant): void;
+  /** It is worth asking again now. */
+  ask(): void;
 }
 
 /** The key is yours. */
@@ -40,14 +54,21 @@ export interface Refusal {
  * ProviderError when the provider itself refused.
  */
 export interface LockStore {
+  /** Whether `obtain` answers at once. */
+  readonly immediate?: boolean;
   /** The provider's name, as configuration and messages spell it. */
   readonly provider: string;
   /** The shortest ttl that makes sense here, in milliseconds. */
   readonly shortestTtl: Milliseconds;
   /** Until when a lease of `ttl` whose request was sent at `sent` is surely ours; both on `performance.now()`. */
   deadline(sent: Milliseconds, ttl: Milliseconds): Milliseconds;
-  /** Takes the key for `ask.value` and `ask.ttl`, in one step, if nobody has it. */
-  obtain(ask: Ask): Answer<Grant | Refusal>;
+  /**
+   * Takes the key for `ask.value` and `ask.ttl`, in one step, if nobody has it.
+   * @param line of a waiter that stays: it may be given the key later, without another question
+   */
+  obtain(ask: Ask, line?: Line): Answer<Grant | Refusal>;
+  /** Hands the hold of `from` on to `to` without a question, value and all; undefined when the store must be asked. */
+  pass?(from: Ask, to: Ask): Grant | undefined;
   /** Gives the hold the lifetime `ttl` from now: the new deadline, or undefined when `ask.value` does not have the key. */
   refresh(ask: Ask, ttl: Milliseconds): Answer<Milliseconds | undefined>;
   /** Frees the key if `ask.value` has it: whether it had. */

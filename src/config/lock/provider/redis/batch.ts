@@ -3,7 +3,7 @@ import type { Milliseconds } from '../../../../duration.js';
 import { ProviderError, ProviderUnreachableError } from '../../errors.js';
 import type { Call } from './call.js';
 import { plain, type Connection, type ScriptCall } from './connection.js';
-import { FENCE_GUARD, guardOfSlot, slot } from './slots.js';
+import { guardOf, lineOf, slot } from './slots.js';
 
 /** Operations in one call: some 0.3 ms of the server's time, so that its other users are not held up. */
 export const BATCH_CAP = 128;
@@ -52,7 +52,8 @@ export class Batch {
   }
 
   #route(calls: Call[]): void {
-    if (!this.connection.cluster) return this.#cut(FENCE_GUARD, calls);
+    const { cluster, keyPrefix } = this.connection;
+    if (!cluster) return this.#cut(guardOf(keyPrefix), calls);
     const bySlot = new Map<number, Call[]>();
     for (const call of calls) {
       const at = slot(call.key);
@@ -60,7 +61,7 @@ export class Batch {
       if (group) group.push(call);
       else bySlot.set(at, [call]);
     }
-    for (const [at, group] of bySlot) this.#cut(guardOfSlot(at), group);
+    for (const [at, group] of bySlot) this.#cut(guardOf(keyPrefix, at), group);
   }
 
   #cut(guard: string, calls: Call[]): void {
@@ -80,11 +81,11 @@ export class Batch {
     }
     for (let pause = FIRST_PAUSE; !over.signal.aborted && !this.#closed; pause = Math.min(pause * 2, LAST_PAUSE)) {
       const outcome = await this.#once(guard, calls, over.signal, errand);
-      if (outcome === 'settled' || errand) break;
+      if (outcome === 'settled') return clearTimeout(timer);
+      if (errand) break;
       await sleep(pause, undefined, { signal: over.signal }).catch(() => undefined);
     }
     clearTimeout(timer);
-    // What is settled already stays as it is.
     this.#reject(calls, started);
   }
 
@@ -92,7 +93,7 @@ export class Batch {
     let sent: Call[] = [];
     const request = (): ScriptCall => {
       sent = calls.filter((call) => !call.cancelled);
-      return scriptCall(guard, sent);
+      return scriptCall(guard, sent, this.connection.cluster);
     };
     try {
       const replies = await this.connection.run(request, signal, errand);
@@ -120,16 +121,19 @@ export class Batch {
   }
 }
 
-function scriptCall(guard: string, calls: readonly Call[]): ScriptCall {
+function scriptCall(guard: string, calls: readonly Call[], cluster: boolean): ScriptCall {
   const now = performance.now();
   const keys = [guard];
-  const args: (string | number)[] = [];
+  const args: (string | number)[] = [0];
+  let fences = 0;
   for (const call of calls) {
     call.repeated = call.sent !== 0;
     call.sent = now;
-    keys.push(call.key);
-    args.push(call.op, call.value, call.ttl);
+    fences += call.fences;
+    keys.push(call.key, lineOf(call.key, cluster));
+    args.push(call.op, ...call.args);
   }
+  args[0] = fences;
   return { keys, args };
 }
 

@@ -1,4 +1,3 @@
-import type { Milliseconds } from '../../../../duration.js';
 import type { Op } from './script.js';
 
 /** One operation on its way to the server. */
@@ -15,12 +14,17 @@ export class Call {
   resolve!: (reply: unknown) => void;
   reject!: (error: Error) => void;
 
-  /** @param errand of the background: tried once, and no reason for the process to stay alive */
+  /**
+   * @param key the lock's key, prefix included
+   * @param args what the operation takes, in the order that the script tells
+   * @param fences how many fences it takes when it is granted
+   * @param errand of the background: tried once, and no reason for the process to stay alive
+   */
   constructor(
     readonly op: Op,
     readonly key: string,
-    readonly value: string,
-    readonly ttl: Milliseconds,
+    readonly args: readonly (string | number)[],
+    readonly fences: number,
     readonly errand: boolean,
   ) {
     this.reply = new Promise((resolve, reject) => {

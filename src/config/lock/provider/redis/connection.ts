@@ -24,9 +24,21 @@ const OWN: Partial<RedisOptions> = {
   maxRetriesPerRequest: null,
   commandTimeout: undefined,
   stringNumbers: false,
+  keyPrefix: '',
+  protocol: 3,
   readOnly: false,
   monitor: false,
 };
+
+/** What the connection tells its owner. */
+export interface Listener {
+  /** A message on our channel. */
+  message(text: string): void;
+  /** The connection on which we listened is gone. */
+  lost(): void;
+  /** Whether somebody waits for messages: then a new connection listens from its beginning. */
+  wanted(): boolean;
+}
 
 /**
  * Our own connection beside the application's client: never its client itself, which may be subscribed, blocked or closed
@@ -35,6 +47,10 @@ const OWN: Partial<RedisOptions> = {
 export class Connection {
   /** Whether the server is a cluster, where one call may only touch keys of one slot. */
   readonly cluster: boolean;
+  /** What the application's client puts before every key; ours puts nothing, so that we know the slot of a key. */
+  readonly keyPrefix: string;
+  /** Whether the present connection hears our channel. */
+  listening = false;
   /** Counts the connections made: an answer on a later one tells nothing about what is on its way on an earlier one. */
   generation = 0;
   /** What the last connection broke with. */
@@ -45,9 +61,18 @@ export class Connection {
   #uses = 0;
   #errands = 0;
   #idle: NodeJS.Timeout | undefined;
+  /** A second connection to listen on, where the server speaks RESP2: there a connection that listens can do nothing else. */
+  #ear: Redis | undefined;
+  /** Listening was refused for good: waiters poll. */
+  #mute = false;
 
-  constructor(private readonly source: RedisClient) {
+  constructor(
+    private readonly source: RedisClient,
+    private readonly channel: string,
+    private readonly listener: Listener,
+  ) {
     this.cluster = source.isCluster;
+    this.keyPrefix = source.options.keyPrefix ?? '';
   }
 
   /**
@@ -65,12 +90,36 @@ export class Connection {
     }
   }
 
+  /** Hears our channel from now on; whether it does. */
+  async listen(): Promise<boolean> {
+    const client = this.#client;
+    if (this.listening || this.#mute || client?.status !== 'ready') return this.listening;
+    this.#use(1, false);
+    try {
+      await this.#subscribe(client);
+    } catch (error) {
+      if (!isReplyError(error)) return false;
+      this.#mute = true;
+      process.emitWarning(
+        `lock: redis refuses SUBSCRIBE (${plain(error).message}), so that waiters ask again and again`,
+        {
+          type: 'LockWarning',
+          code: 'LOCK_NO_SUBSCRIBE',
+        },
+      );
+    } finally {
+      this.#use(-1, false);
+    }
+    return this.listening;
+  }
+
   /** Breaks the connection: whatever is unanswered is rejected, and the next question opens a new one. */
   drop(): void {
     const client = this.#client;
     this.#client = undefined;
     this.#opening = undefined;
     clearTimeout(this.#idle);
+    this.#hushed();
     if (client) disconnect(client);
   }
 
@@ -85,8 +134,11 @@ export class Connection {
     this.generation += 1;
     client.on('error', (error: Error) => (this.lastError = plain(error)));
     client.once('end', () => {
-      if (this.#client === client) this.#client = undefined;
+      if (this.#client !== client) return;
+      this.#client = undefined;
+      this.#hushed();
     });
+    client.on('message', (channel: string, text: string) => this.#hear(channel, text));
     const connecting = client.connect();
     // By then there is a socket, which must not keep the process alive for an errand of the background.
     setImmediate(() => this.#hold());
@@ -96,8 +148,53 @@ export class Connection {
       disconnect(client);
       throw this.lastError ?? error;
     }
+    if (this.listener.wanted()) await this.listen();
     this.#hold();
     return client;
+  }
+
+  /** In RESP3 on the same connection, so that a message comes before the reply of the script that caused it. */
+  async #subscribe(client: RedisClient): Promise<void> {
+    if (isCluster(client)) {
+      await Promise.all(client.nodes('master').map((node) => this.#subscribeNode(node)));
+    } else if (speaksResp3(client)) {
+      await client.subscribe(this.channel);
+    } else {
+      this.#ear = await this.#openEar(client);
+    }
+    this.listening = this.#client === client;
+  }
+
+  /** A script's PUBLISH counts the listeners on its own node alone, so that we listen on every master. */
+  async #subscribeNode(node: Redis): Promise<void> {
+    node.on('message', (channel: string, text: string) => this.#hear(channel, text));
+    await node.subscribe(this.channel);
+  }
+
+  async #openEar(client: Redis): Promise<Redis> {
+    const ear = client.duplicate();
+    ear.on('error', (error: Error) => (this.lastError = plain(error)));
+    ear.on('message', (channel: string, text: string) => this.#hear(channel, text));
+    ear.once('end', () => {
+      if (this.#ear === ear) this.#hushed();
+    });
+    await ear.connect();
+    ear.stream.unref();
+    await ear.subscribe(this.channel);
+    return ear;
+  }
+
+  #hear(channel: string, text: string): void {
+    if (channel === this.channel) this.listener.message(text);
+  }
+
+  #hushed(): void {
+    const ear = this.#ear;
+    this.#ear = undefined;
+    if (ear) disconnect(ear);
+    if (!this.listening) return;
+    this.listening = false;
+    this.listener.lost();
   }
 
   #use(change: 1 | -1, errand: boolean): void {
@@ -111,7 +208,7 @@ export class Connection {
     clearTimeout(this.#idle);
     const client = this.#client;
     if (!client) return;
-    const wanted = this.#uses + this.#errands > 0;
+    const wanted = this.#uses + this.#errands > 0 || (this.cluster && this.listener.wanted());
     if (!wanted && client.status !== 'ready') this.drop();
     else if (!isCluster(client)) client.stream?.[this.#uses > 0 ? 'ref' : 'unref']();
     else if (!wanted) this.#idle = setTimeout(() => this.drop(), CLUSTER_IDLE);
@@ -146,13 +243,22 @@ function unless<T>(signal: AbortSignal, promise: Promise<T>): Promise<T> {
 
 function duplicate(source: RedisClient): RedisClient {
   if (!isCluster(source)) return source.duplicate(OWN);
-  const { lazyConnect, enableAutoPipelining, ...redisOptions } = OWN;
+  const { lazyConnect, enableAutoPipelining, keyPrefix, ...redisOptions } = OWN;
   const own = {
     lazyConnect: lazyConnect!,
     enableAutoPipelining: enableAutoPipelining!,
     clusterRetryStrategy: () => null,
   };
   return source.duplicate([], { ...own, redisOptions: { ...source.options.redisOptions, ...redisOptions } } as never);
+}
+
+/** Whether the handshake agreed on RESP3; ioredis falls back to RESP2 where the server knows no other. */
+function speaksResp3(client: Redis): boolean {
+  return (client as unknown as { condition?: { protocol?: number } }).condition?.protocol === 3;
+}
+
+function isReplyError(error: unknown): error is Error {
+  return error instanceof Error && error.name === 'ReplyError';
 }
 
 function disconnect(client: RedisClient): void {

@@ -4,18 +4,38 @@ import slotOf from 'cluster-key-slot';
 const SLOTS = 16_384;
 const GUARD = 'mlk:fence';
 
-/** The one fence guard of a server that is not a cluster. */
-export const FENCE_GUARD = GUARD;
-
 /** The slot of a key: operations in one call must share it. */
 export function slot(key: string): number {
   return slotOf(key);
 }
 
-/** The fence guard of a slot: a script may only touch keys of one slot, so that each has its own. */
-export function guardOfSlot(wanted: number): string {
+/**
+ * The list of those who wait for a key. It begins as the key does, so that a pattern of the access control list that lets
+ * the key pass lets the list pass, and has the key's slot: by the key's own hash tag, else by a tag of that slot.
+ */
+export function lineOf(key: string, cluster: boolean): string {
+  if (!cluster || HASH_TAG.test(key)) return `${key}:~q`;
+  // In a key with a brace but no tag a tag behind it would not be seen.
+  return key.includes('{') ? `${tagOf(key)}${key}:~q` : `${key}:~q${tagOf(key)}`;
+}
+
+/** Redis hashes what is between the first `{` and the next `}`, if there is anything. */
+const HASH_TAG = /^[^{]*\{[^}]+\}/;
+
+function tagOf(key: string): string {
   tags ??= tagTable();
-  return `${GUARD}{${tags[wanted]}}`;
+  return `{${tags[slotOf(key)]}}`;
+}
+
+/**
+ * The key of the fence guard: one for a database, or one for each slot of a cluster, where a script may only touch keys of
+ * one slot.
+ */
+export function guardOf(keyPrefix: string, slotWanted?: number): string {
+  if (slotWanted === undefined || HASH_TAG.test(keyPrefix)) return keyPrefix + GUARD;
+  tags ??= tagTable();
+  const tag = `{${tags[slotWanted]}}`;
+  return keyPrefix.includes('{') ? `${tag}${keyPrefix}${GUARD}` : `${keyPrefix}${GUARD}${tag}`;
 }
 
 let tags: string[] | undefined;

@@ -1,10 +1,13 @@
 import type { Milliseconds } from '../../../../duration.js';
-import type { Ask, Grant, LockStore, Refusal } from '../store.js';
-import { ProviderUnreachableError } from '../../errors.js';
+import { ProviderError, ProviderUnreachableError } from '../../errors.js';
+import type { Ask, Grant, Line, LockStore, Refusal } from '../store.js';
 import { Batch } from './batch.js';
 import { Call } from './call.js';
 import { Connection, type RedisClient } from './connection.js';
+import { FENCE_BLOCK, newChannel, readMessage } from './entry.js';
 import type { Op } from './script.js';
+import { Undoing } from './undo.js';
+import { Wait, type RedisRefusal } from './wait.js';
 
 /** How a RedisStore behaves; all times in milliseconds. */
 export interface RedisStoreOptions {
@@ -12,7 +15,7 @@ export interface RedisStoreOptions {
   readonly prefix?: string;
   /** Within which an operation is answered or fails. */
   readonly limit?: Milliseconds;
-  /** The first and the longest pause between two tries of a waiter. */
+  /** The first and the longest pause between two tries of a waiter that cannot be told. */
   readonly pollMin?: Milliseconds;
   readonly pollMax?: Milliseconds;
 }
@@ -23,12 +26,26 @@ const DEFAULTS: Required<RedisStoreOptions> = { prefix: '', limit: 5_000, pollMi
 const DRIFT: Milliseconds = 2;
 const DRIFT_RATE = 0.001;
 
-/** Answers "not yours" on another connection than the question's that are enough to believe it. */
-const ENOUGH = 3;
+/** A waiter in line asks again after this time at the latest: nothing depends on a message arriving. */
+const SAFETY: Milliseconds = 1_000;
+/** A holder that is none of ours tells nobody; it is looked after so often. */
+const FOREIGN: Milliseconds = 100;
+
+/**
+ * For how long a hold goes from hand to hand inside this process before Redis is asked whether others wait: at 10 ms more
+ * would gain little, and others wait no longer than that for each process before them.
+ */
+const COHORT: Milliseconds = 10;
+/** A hold is handed on only if so much of the ttl is left that the next one asked for. */
+const COHORT_LEFT = 0.8;
+
+/** Waits that are over, remembered for grants that come late. */
+const REMEMBERED = 4_096;
 
 /**
  * Locks on Redis, for every process that shares it. The state of a lock is one string at exactly prefix + key: token, then
- * metadata, with a ttl in milliseconds, which is what Go's mcube v2 writes and reads.
+ * metadata, with a ttl in milliseconds, which is what Go's mcube v2 writes and reads. Who waits stands in a list beside it,
+ * one entry for each process, and whoever releases hands the lock to the first entry whose process is alive.
  */
 export class RedisStore implements LockStore {
   readonly provider = 'redis';
@@ -37,113 +54,213 @@ export class RedisStore implements LockStore {
   readonly #connection: Connection;
   readonly #batch: Batch;
   readonly #options: Required<RedisStoreOptions>;
-  /** The question of an acquisition that is under way. */
-  readonly #questions = new WeakMap<Ask, Call>();
-  /** What is being undone in the background. */
-  readonly #undoing = new Map<string, { wanted: boolean }>();
-  #closed = false;
+  readonly #prefix: string;
+  readonly #channel = newChannel();
+  #lastWid = 0;
+  /** Who may stand in line on Redis, by its wid. */
+  readonly #inLine = new Map<number, Wait>();
+  /** Who stood there and gave up: a grant that still comes for it goes back. */
+  readonly #gone = new Map<number, Wait>();
+  readonly #undoing: Undoing;
 
   constructor(client: RedisClient, options: RedisStoreOptions = {}) {
     this.#options = { ...DEFAULTS, ...options };
-    this.#connection = new Connection(client);
+    this.#connection = new Connection(client, this.#channel, {
+      message: (text) => this.#heard(text),
+      lost: () => this.#deaf(),
+      wanted: () => this.#inLine.size > 0,
+    });
+    this.#prefix = this.#connection.keyPrefix + this.#options.prefix;
     this.#batch = new Batch(this.#connection, this.#options.limit);
+    this.#undoing = new Undoing(this.#connection, this.#options.limit);
   }
 
   deadline(sent: Milliseconds, ttl: Milliseconds): Milliseconds {
     return sent + ttl - DRIFT - ttl * DRIFT_RATE;
   }
 
-  async obtain(ask: Ask): Promise<Grant | Refusal> {
-    const sent = performance.now();
-    this.#wantAgain(ask);
-    const call = this.#call('O', ask, ask.ttl);
-    this.#questions.set(ask, call);
-    const reply = await call.reply;
-    if (Array.isArray(reply)) return { granted: false, asked: call.sent, left: orForever(reply[0] as number) };
-    return { granted: true, fence: reply as number, until: this.deadline(sent, ask.ttl) };
+  async obtain(ask: Ask, line?: Line): Promise<Grant | Refusal> {
+    this.#undoing.spare(ask);
+    const wait = waitOf(ask) ?? (ask.memo = new Wait(ask, line));
+    for (;;) {
+      const answer = await this.#question(wait);
+      if (answer.granted || !line || answer.listening || wait.over) return answer;
+      // The first of ours to wait: from now on we hear, and stand in line.
+      this.#enter(wait);
+      if (!(await this.#connection.listen()) || wait.over) return answer;
+    }
   }
 
   async refresh(ask: Ask, ttl: Milliseconds): Promise<Milliseconds | undefined> {
     const sent = performance.now();
-    const reply = await this.#call('X', ask, ttl).reply;
+    const reply = await this.#call('X', ask, [ask.value, ttl]).reply;
     return reply === 1 ? this.deadline(sent, ttl) : undefined;
   }
 
-  async release(ask: Ask, errand = false): Promise<boolean> {
-    const call = this.#call('R', ask, 0, errand);
+  async release(ask: Ask): Promise<boolean> {
+    const call = this.#call('R', ask, [ask.value]);
     const reply = await call.reply;
-    return reply === 1 || call.repeated;
+    return reply !== 0 || call.repeated;
   }
 
   async left(ask: Ask): Promise<Milliseconds> {
-    const reply = (await this.#call('P', ask, 0).reply) as number;
+    const reply = (await this.#call('P', ask, [ask.value]).reply) as number;
     return reply === -3 ? 0 : orForever(reply);
   }
 
+  pass(from: Ask, to: Ask): Grant | undefined {
+    const visit = waitOf(from)?.visit;
+    const now = performance.now();
+    const left = from.until - now;
+    if (!visit || visit.next > visit.end || now - visit.at > COHORT) return undefined;
+    if (!from.plain || !to.plain || left < to.ttl * COHORT_LEFT || left > to.ttl || to.memo) return undefined;
+    const wait = new Wait(to, undefined);
+    wait.visit = visit;
+    to.memo = wait;
+    return { granted: true, fence: visit.next++, until: from.until };
+  }
+
   abandon(ask: Ask): void {
-    const question = this.#questions.get(ask);
-    if (question?.sent === 0) return question.cancel(new ProviderUnreachableError('redis', 0));
-    const id = identity(ask);
-    if (this.#undoing.has(id)) return;
-    const undoing = { wanted: false };
-    this.#undoing.set(id, undoing);
-    void this.#undo(ask, undoing).finally(() => {
-      if (this.#undoing.get(id) === undoing) this.#undoing.delete(id);
-    });
+    const wait = waitOf(ask);
+    if (!wait || wait.over) return;
+    wait.over = true;
+    this.#leave(wait);
+    const unsent = wait.question?.sent === 0;
+    if (unsent) wait.question?.cancel(new ProviderUnreachableError('redis', 0));
+    // Refused, and in no line: there is nothing to undo.
+    if (wait.wid === 0 && !wait.visit && (unsent || wait.answered)) return;
+    if (wait.wid !== 0) this.#remember(wait);
+    this.#undo(wait);
   }
 
-  /** Half of the pause is by chance, so that waiters of many processes do not ask in step; never past the other's end. */
-  pause(refusal: Refusal, attempt: number): Milliseconds {
+  pause(refusal: RedisRefusal, attempt: number): Milliseconds {
     const { pollMin, pollMax } = this.#options;
-    const pause = Math.min(pollMax, pollMin * 2 ** Math.min(attempt - 1, 20));
-    return Math.min(refusal.left + 1, pause * (0.75 + Math.random() / 2));
+    const poll = Math.min(pollMax, pollMin * 2 ** Math.min(attempt - 1, 20));
+    const most = !refusal.listening ? poll : refusal.foreign ? FOREIGN : SAFETY;
+    // By chance, so that waiters of many processes do not ask in step; and soon after the end of the other hold.
+    return Math.min(refusal.left + 1 + 2 * Math.random(), most * (0.75 + Math.random() / 2), SAFETY);
   }
 
-  async close(): Promise<void> {
-    this.#closed = true;
+  async close(limit: Milliseconds): Promise<void> {
+    for (const wait of this.#inLine.values()) this.abandon(wait.ask);
+    await this.#undoing.close(limit);
     this.#batch.close();
   }
 
-  #call(op: Op, ask: Ask, ttl: Milliseconds, errand = false): Call {
-    const call = new Call(op, this.#options.prefix + ask.key, ask.value, ttl, errand);
+  async #question(wait: Wait): Promise<Grant | RedisRefusal> {
+    const { ask } = wait;
+    const { listening } = this.#connection;
+    const sent = performance.now();
+    const fences = wait.line?.followed ? FENCE_BLOCK : 1;
+    if (listening && wait.line) this.#enter(wait);
+    const entry = listening ? wait.entry : '';
+    const call =
+      wait.asked || entry !== '' || fences > 1
+        ? this.#call(wait.asked ? 'K' : 'O', ask, [ask.value, ask.ttl, fences, entry], fences)
+        : this.#call('T', ask, [ask.value, ask.ttl], 1);
+    wait.question = call;
+    wait.answered = false;
+    const reply = await call.reply;
+    wait.answered = true;
+    wait.asked = true;
+    if (Array.isArray(reply)) return this.#refused(wait, call, reply as number[], entry !== '');
+    this.#visited(wait, reply as number, fences);
+    return { granted: true, fence: reply as number, until: this.deadline(sent, ask.ttl) };
+  }
+
+  #refused(wait: Wait, call: Call, [left, foreign, time]: readonly number[], stands: boolean): RedisRefusal {
+    if (left === undefined || time === undefined)
+      throw new ProviderError('lock: redis gave a reply that is not of our script');
+    wait.sample = { sent: call.sent, server: time / 1_000 };
+    wait.listening = stands && this.#connection.listening;
+    return {
+      granted: false,
+      asked: call.sent,
+      left: orForever(left),
+      listening: wait.listening,
+      foreign: foreign === 1,
+    };
+  }
+
+  /** The key is ours: nothing is waited for any more, and hand-overs of this process may take the other fences. */
+  #visited(wait: Wait, fence: number, fences: number): void {
+    this.#leave(wait);
+    wait.visit = { at: performance.now(), next: fence + 1, end: fence + fences - 1 };
+  }
+
+  #enter(wait: Wait): void {
+    if (wait.wid !== 0) return;
+    wait.standInLine(this.#channel, (this.#lastWid += 1));
+    this.#inLine.set(wait.wid, wait);
+  }
+
+  #leave(wait: Wait): void {
+    if (wait.wid !== 0) this.#inLine.delete(wait.wid);
+  }
+
+  #remember(wait: Wait): void {
+    this.#gone.set(wait.wid, wait);
+    if (this.#gone.size > REMEMBERED) this.#gone.delete(this.#gone.keys().next().value!);
+  }
+
+  /** It was our turn on Redis: one of our waits has been given its key. */
+  #heard(text: string): void {
+    const arrival = performance.now();
+    const message = readMessage(text);
+    if (!message) return;
+    const wait = this.#inLine.get(message.wid);
+    if (!wait) return this.#late(message.wid);
+    if (wait.confirming) return;
+    const { ask } = wait;
+    const at = wait.earliest(message.time, arrival);
+    const until = at === undefined ? -Infinity : this.deadline(at, ask.ttl);
+    if (until - arrival < ask.ttl / 2) return void this.#confirm(wait, message.fence);
+    this.#visited(wait, message.fence, FENCE_BLOCK);
+    wait.line?.grant({ granted: true, fence: message.fence, until });
+  }
+
+  /** Too little is surely left of what we were given: only a refresh that succeeds makes it ours. */
+  async #confirm(wait: Wait, fence: number): Promise<void> {
+    wait.confirming = true;
+    const until = await this.refresh(wait.ask, wait.ask.ttl).catch(() => undefined);
+    wait.confirming = false;
+    if (!this.#inLine.has(wait.wid)) return;
+    if (until === undefined) return wait.line?.ask();
+    this.#visited(wait, fence, FENCE_BLOCK);
+    wait.line?.grant({ granted: true, fence, until });
+  }
+
+  /** A grant for a wait that was given up goes back at once. One for a lock that is held is an echo. */
+  #late(wid: number): void {
+    const wait = this.#gone.get(wid);
+    if (wait?.ask.plain) this.#undo(wait);
+  }
+
+  /** The connection on which we heard is gone: everybody in line asks for himself. */
+  #deaf(): void {
+    for (const wait of [...this.#inLine.values()]) {
+      if (!wait.listening) continue;
+      wait.listening = false;
+      wait.line?.ask();
+    }
+  }
+
+  #undo({ ask, entry }: Wait): void {
+    this.#undoing.start(ask, async () => {
+      const call = this.#call('C', ask, [ask.value, entry], 0, true);
+      return (await call.reply) !== 0 || call.repeated;
+    });
+  }
+
+  #call(op: Op, ask: Ask, args: (string | number)[], fences = 0, errand = false): Call {
+    const call = new Call(op, this.#prefix + ask.key, args, fences, errand);
     this.#batch.add(call);
     return call;
   }
-
-  /** The holder of a token of one's own asks anew: what it abandoned before must not be taken from it now. */
-  #wantAgain(ask: Ask): void {
-    if (this.#undoing.size === 0) return;
-    const undoing = this.#undoing.get(identity(ask));
-    if (undoing) undoing.wanted = true;
-  }
-
-  /**
-   * Releases until the server has answered, or the hold cannot be there any more. An answer on a later connection than the
-   * question's may overtake it: then it is asked a few times.
-   */
-  async #undo(ask: Ask, undoing: { wanted: boolean }): Promise<void> {
-    const { generation } = this.#connection;
-    const end = performance.now() + ask.ttl + this.#options.limit;
-    let answers = 0;
-    for (
-      let pause = 100;
-      performance.now() < end && !undoing.wanted && !this.#closed;
-      pause = Math.min(pause * 2, 5_000)
-    ) {
-      try {
-        const released = await this.release(ask, true);
-        answers += 1;
-        if (released || answers >= ENOUGH || this.#connection.generation === generation) return;
-      } catch {
-        // Not reached: again after the pause, for as long as it can matter.
-      }
-      await new Promise<void>((resolve) => setTimeout(resolve, pause).unref());
-    }
-  }
 }
 
-function identity(ask: Ask): string {
-  return `${ask.key}\n${ask.value}`;
+function waitOf(ask: Ask): Wait | undefined {
+  return ask.memo as Wait | undefined;
 }
 
 /** Redis says -1 for a key that never expires. */

@@ -1,0 +1,79 @@
+import type { Milliseconds } from '../../../../duration.js';
+import type { Ask } from '../store.js';
+import type { Connection } from './connection.js';
+
+/** Answers "not yours" on another connection than the question's that are enough to believe it. */
+const ENOUGH = 3;
+const FIRST_PAUSE: Milliseconds = 100;
+const LAST_PAUSE: Milliseconds = 5_000;
+
+interface Errand {
+  /** The holder asks anew, with a token of his own: nothing must be taken from him now. */
+  spared: boolean;
+  /** Settles with the first try. */
+  tried: Promise<unknown>;
+}
+
+/**
+ * Undoes in the background what nobody wants any more, until the server has answered or nothing of it can be left. Keeps
+ * no process alive.
+ */
+export class Undoing {
+  readonly #errands = new Map<string, Errand>();
+  #closed = false;
+
+  constructor(
+    private readonly connection: Connection,
+    private readonly limit: Milliseconds,
+  ) {}
+
+  /** @param once undoes it; true when there was something to undo, false when there was not */
+  start(ask: Ask, once: () => Promise<boolean>): void {
+    const id = identity(ask);
+    if (this.#errands.has(id) || this.#closed) return;
+    const { generation } = this.connection;
+    const errand: Errand = { spared: false, tried: Promise.resolve() };
+    this.#errands.set(id, errand);
+    const tried = once();
+    errand.tried = tried.catch(() => undefined);
+    void this.#run(ask, errand, generation, tried, once).finally(() => {
+      if (this.#errands.get(id) === errand) this.#errands.delete(id);
+    });
+  }
+
+  spare(ask: Ask): void {
+    if (this.#errands.size === 0) return;
+    const errand = this.#errands.get(identity(ask));
+    if (errand) errand.spared = true;
+  }
+
+  /** Waits for what was tried once, for at most `limit` milliseconds; tries no more. */
+  async close(limit: Milliseconds): Promise<void> {
+    this.#closed = true;
+    let timer: NodeJS.Timeout | undefined;
+    const late = new Promise<void>((resolve) => (timer = setTimeout(resolve, limit)));
+    await Promise.race([Promise.all([...this.#errands.values()].map(({ tried }) => tried)), late]);
+    clearTimeout(timer);
+  }
+
+  /** An answer on a later connection than the question's may overtake it: then it is asked a few times. */
+  async #run(ask: Ask, errand: Errand, generation: number, first: Promise<boolean>, once: () => Promise<boolean>) {
+    const end = performance.now() + ask.ttl + this.limit;
+    let answers = 0;
+    for (let pause = FIRST_PAUSE, tried = first; ; pause = Math.min(pause * 2, LAST_PAUSE), tried = once()) {
+      try {
+        const undone = await tried;
+        answers += 1;
+        if (undone || answers >= ENOUGH || this.connection.generation === generation) return;
+      } catch {
+        // Not reached: again after the pause, for as long as it can matter.
+      }
+      await new Promise<void>((resolve) => setTimeout(resolve, pause).unref());
+      if (performance.now() >= end || errand.spared || this.#closed) return;
+    }
+  }
+}
+
+function identity(ask: Ask): string {
+  return `${ask.key}\n${ask.value}`;
+}
