@@ -1,3 +1,4 @@
+import { subscribe, unsubscribe } from 'node:diagnostics_channel';
 import { createServer, type Socket } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { inspect } from 'node:util';
@@ -50,6 +51,20 @@ describe('the client of a server', () => {
     const replies = Promise.all(Array.from({ length: 100 }, () => client(container).ping()));
     await container.stop();
     expect(new Set(await replies)).toEqual(new Set(['PONG']));
+  });
+});
+
+describe('a subscriber of the diagnostics channel', () => {
+  it.each([true, false])('hears of commands with trace = %p: the field switches nothing', async (trace) => {
+    const { host, port } = sharedRedis();
+    const container = await started({ endpoints: [`${host}:${port}`], trace });
+    const heard: unknown[] = [];
+    const hear = (message: unknown) => heard.push((message as { command: string }).command);
+    subscribe('tracing:ioredis:command:start', hear);
+    await client(container).ping();
+    unsubscribe('tracing:ioredis:command:start', hear);
+    expect(heard).toContain('ping');
+    await container.stop();
   });
 });
 
