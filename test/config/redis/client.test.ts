@@ -2,7 +2,7 @@ import { subscribe, unsubscribe } from 'node:diagnostics_channel';
 import { createServer, type Socket } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { inspect } from 'node:util';
-import { afterAll, describe, expect, it, jest } from '@jest/globals';
+import { afterAll, afterEach, describe, expect, it, jest } from '@jest/globals';
 import type { Cluster } from 'ioredis';
 import { client, get } from '../../../src/config/redis/index.js';
 import { Ioc } from '../../../src/ioc/index.js';
@@ -16,9 +16,18 @@ import {
 } from '../../support/redis_server.js';
 import { tempDir } from '../../support/temp_dir.js';
 
+const all: Ioc[] = [];
+
+/** A container with these settings of `redis`, stopped after the test at the latest. */
 async function started(redis: Record<string, unknown>): Promise<Ioc> {
-  return new Ioc().setup({ env: { enabled: false }, values: { redis } });
+  const container = await new Ioc().setup({ env: { enabled: false }, values: { redis } });
+  all.push(container);
+  return container;
 }
+
+afterEach(async () => {
+  await Promise.all(all.splice(0).map((container) => container.stop()));
+});
 
 async function wrote(container: Ioc): Promise<unknown> {
   const key = uniquePrefix();
