@@ -1,5 +1,6 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import { describe, expect, it } from '@jest/globals';
+import { LockConfig } from '../../src/config/lock/index.js';
 import { GoCacheConfig } from '../../src/config/go_cache/index.js';
 import { RedisConfig } from '../../src/config/redis/index.js';
 import { durationText } from '../../src/duration.js';
@@ -12,6 +13,7 @@ const WRITE = process.env['WRITE_DOCS'] === '1';
 
 describe('the page on configuration', () => {
   it.each([
+    ['lock', LockConfig],
     ['redis', RedisConfig],
     ['go_cache', GoCacheConfig],
   ] as const)('has every key of %s as it is declared', (component, type) => {
@@ -49,11 +51,16 @@ function holds(mark: string, expected: string): void {
 function rows(component: string, object: object): string {
   const defaults = values(object);
   const lines = fieldsOf(object.constructor).map(({ key, kind, bounds, about, secret }) => {
-    const value = kind === 'duration' ? `"${durationText(defaults[key] as number)}"` : JSON.stringify(defaults[key]);
+    const value =
+      kind === 'duration' ? `"${spelled(defaults[key] as number | undefined)}"` : JSON.stringify(defaults[key]);
     const limits = bounds === '' ? kind : kind === 'choice' ? bounds : `${kind}, ${bounds}`;
     return `| \`${key}\` | \`${envName(component, key)}\` | ${limits}${secret ? ', secret' : ''} | \`${value}\` | ${about} |`;
   });
   return ['| key | environment | kind | default | what it does |', '|---|---|---|---|---|', ...lines].join('\n');
+}
+
+function spelled(duration: number | undefined): string {
+  return duration === undefined ? 'none' : durationText(duration);
 }
 
 function fenced(message: string): string {
