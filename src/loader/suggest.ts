@@ -14,7 +14,8 @@ export function nearest(word: string, among: readonly string[]): string | undefi
 export function isSlip(word: string, of: string): boolean {
   if (word === of) return false;
   if (word.toLowerCase() === of.toLowerCase()) return true;
-  return word.length >= 4 && of.length >= 4 && edits(word, of) === 1;
+  // A slip at the first letter is rare, and `clock` is a word.
+  return word[0] === of[0] && word.length >= 4 && of.length >= 4 && edits(word, of) === 1;
 }
 
 /** Insertions, deletions, replacements; two neighbours swapped count as one. */

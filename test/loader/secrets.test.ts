@@ -47,6 +47,7 @@ describe('a secret', () => {
     ['in TOML on a line of its own', { files: { 'a.toml': `[one]\npassword =\n${SECRET}\n` } }],
     ['in TOML, with an equals sign', { files: { 'a.toml': `[one]\npassword "${SECRET}="\n` } }],
     ['in TOML over lines', { files: { 'a.toml': `[one]\npassword = """\nx = ${SECRET}\n` } }],
+    ['in TOML over lines without an end', { files: { 'a.toml': `[one]\npassword = """\n${SECRET} = 1` } }],
     ['in TOML over lines, badly ended', { files: { 'a.toml': `[one]\npassword = """\n${SECRET} = """ = 5\n` } }],
     ['in TOML in a broken list', { files: { 'a.toml': `[one]\ncodes = [\n  1,\n  ${SECRET},\n]\n` } }],
     ['in TOML behind a header', { files: { 'a.toml': `[one] password = "${SECRET}"\n` } }],

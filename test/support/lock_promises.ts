@@ -444,6 +444,23 @@ export function keepsLockPromises(provider: string, open: () => Promise<World>):
       await (await world.ours.new(key, '1s').tryLock()).unlock();
     });
 
+    it('a refresh while renew is on changes the lifetime that is renewed', async () => {
+      const held = await world.ours.new(newKey(), '150ms', { renew: true }).lock();
+      await held.refresh('10s');
+      await sleep(200);
+      expect(held.remaining()).toBeGreaterThan(9_000);
+      await held.unlock();
+    });
+
+    it('renew can be switched off for the next acquisition', async () => {
+      const locker = world.ours.new(newKey(), '120ms', { renew: true });
+      expect(locker.signal.aborted).toBe(false);
+      await (await locker.lock()).unlock();
+      await locker.withOpt({ renew: false }).lock();
+      await sleep(200);
+      expect(locker.held).toBe(false);
+    });
+
     it('without renew the ttl means what it says', async () => {
       const held = await world.ours.new(newKey(), '100ms').lock();
       await sleep(130);

@@ -1,6 +1,5 @@
 import { NotReadyError } from '../../errors.js';
-import { IocObject } from '../../ioc/index.js';
-import { integer } from '../../loader/index.js';
+import { integer, IocObject } from '../../ioc/index.js';
 import { Cache } from './cache.js';
 
 /** Memory for ten million keys and values is the machine's to give, so that a slip of the finger is told apart. */

@@ -34,7 +34,7 @@ export class LockFactory implements AsyncDisposable {
   readonly #queues: Queues;
   readonly #terms: LockTerms;
 
-  /** @internal use `lock.L()` or `lock.open()` */
+  /** `lock.L()` and `lock.open()` make one; a store of one's own comes in here. */
   constructor(store: LockStore, terms: LockTerms = DEFAULT_LOCK_TERMS) {
     this.#queues = new Queues(store);
     this.#terms = terms;
@@ -87,10 +87,11 @@ export class LockFactory implements AsyncDisposable {
   /**
    * Rejects every wait, releases every hold (their signals abort with reason `closed`) and gives back what was opened.
    * Afterwards no lock of this factory can be taken. A second call does nothing.
-   * @param limit milliseconds that it may take at most
+   * @param limit how long it may take at most
    */
-  async close(limit: Milliseconds = CLOSE_LIMIT): Promise<void> {
-    if (!this.#queues.closed) await this.#queues.close(limit);
+  async close(limit: Duration = CLOSE_LIMIT): Promise<void> {
+    const ms = milliseconds('limit', limit);
+    if (!this.#queues.closed) await this.#queues.close(ms);
   }
 
   [Symbol.asyncDispose](): Promise<void> {

@@ -22,7 +22,7 @@ export function get(container: Ioc = defaultIoc): LockConfig {
       .some((uid) => uid.startsWith('lock.'))
   )
     return container.config().get<LockConfig>('lock');
-  throw new NotReadyError('lock: the container is not set up; call `await container.developmentSetup()` first');
+  throw new NotReadyError('lock: the container is not set up; call `developmentSetup()` or `setup()` of it first');
 }
 
 export { NotReadyError, InvalidArgumentError } from '../../errors.js';

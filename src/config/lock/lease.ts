@@ -22,6 +22,8 @@ export class Lease implements Ask {
   until: Milliseconds = 0;
   /** The fencing token of this acquisition; below 2^53, so that a number is exact. */
   fence = 0;
+  /** The lifetime that was asked for last; renewal asks for it again. */
+  life: Milliseconds;
   /** When it was granted, on `performance.now()`. */
   since: Milliseconds = 0;
   /** Why it is lost if its deadline passes: `unreachable` while the provider leaves renewals unanswered. */
@@ -37,6 +39,7 @@ export class Lease implements Ask {
     token: string | undefined,
     readonly metadata: string,
   ) {
+    this.life = ttl;
     this.#token = token;
     this.plain = token === undefined && metadata === '';
   }

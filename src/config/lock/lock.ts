@@ -29,7 +29,7 @@ export class Lock implements AsyncDisposable {
     },
   };
 
-  /** @internal use `LockFactory.new` */
+  /** Made by `LockFactory.new`. */
   constructor(
     queues: Queues,
     /** What is locked. */
@@ -121,6 +121,7 @@ export class Lock implements AsyncDisposable {
     const lease = this.#lease;
     if (!lease?.alive(performance.now())) throw new LockNotHeldError(this.key);
     await this.#queues.refresh(lease, ms);
+    lease.life = ms;
     this.#loss?.granted(lease);
   }
 
@@ -198,7 +199,7 @@ export class Lock implements AsyncDisposable {
     const { token, metadata, renew, maxHold } = this.#terms;
     const lease = new Lease(this.key, this.ttl, token, metadata);
     if (this.#loss?.spent) this.#loss = undefined;
-    if (renew) this.#renewal = new Renewal(this.#queues, maxHold);
+    this.#renewal = renew ? new Renewal(this.#queues, maxHold) : undefined;
     if (renew || this.#loss) lease.watcher = this.#watcher;
     const wait = this.#queues.acquire(lease, terms, once);
     this.#lease = lease;

@@ -20,7 +20,7 @@ export class Renewal implements LeaseWatcher {
   ) {}
 
   granted(lease: Lease): void {
-    this.#after(lease, lease.ttl / 3);
+    this.#after(lease, lease.life / 3);
   }
 
   lost(_lease: Lease, _reason: LossReason): void {
@@ -40,7 +40,7 @@ export class Renewal implements LeaseWatcher {
   async #renew(lease: Lease): Promise<void> {
     const now = performance.now();
     const left = Math.floor(lease.since + this.maxHold - now);
-    const ttl = Math.min(lease.ttl, left);
+    const ttl = Math.min(lease.life, left);
     if (ttl < this.queues.store.shortestTtl || !lease.alive(now)) return;
     // For as long as the answer is missing: who asks has not been idle.
     lease.atDeadline = 'unreachable';
@@ -53,9 +53,7 @@ export class Renewal implements LeaseWatcher {
       this.#failures += 1;
     }
     if (!lease.alive(performance.now())) return;
-    this.#after(
-      lease,
-      this.#failures === 0 ? lease.ttl / 3 : Math.min(lease.ttl / 3, FIRST_RETRY * 2 ** this.#failures),
-    );
+    const third = lease.life / 3;
+    this.#after(lease, this.#failures === 0 ? third : Math.min(third, FIRST_RETRY * 2 ** (this.#failures - 1)));
   }
 }

@@ -1,7 +1,6 @@
 import type { ConnectionOptions } from 'node:tls';
 import { NotReadyError } from '../../errors.js';
-import { type CloseOptions, IocObject } from '../../ioc/index.js';
-import { choice, duration, flag, integer, list, text } from '../../loader/index.js';
+import { choice, type CloseOptions, duration, flag, integer, IocObject, list, text } from '../../ioc/index.js';
 import { type ClientOptions, connect, type RedisClient } from './connect.js';
 import { disconnect } from './disconnect.js';
 import { checkRedis } from './rules.js';

@@ -1,7 +1,7 @@
 import { X509Certificate } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { createSecureContext, type ConnectionOptions } from 'node:tls';
-import { ConfigError, refuse } from '../../loader/index.js';
+import { ConfigError, refuse } from '../../ioc/index.js';
 import type { RedisConfig } from './config.js';
 import { wrongEndpoints } from './endpoint.js';
 

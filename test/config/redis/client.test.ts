@@ -1,7 +1,8 @@
+import { subscribe, unsubscribe } from 'node:diagnostics_channel';
 import { createServer, type Socket } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { inspect } from 'node:util';
-import { afterAll, describe, expect, it, jest } from '@jest/globals';
+import { afterAll, afterEach, describe, expect, it, jest } from '@jest/globals';
 import type { Cluster } from 'ioredis';
 import { client, get } from '../../../src/config/redis/index.js';
 import { Ioc } from '../../../src/ioc/index.js';
@@ -15,9 +16,18 @@ import {
 } from '../../support/redis_server.js';
 import { tempDir } from '../../support/temp_dir.js';
 
+const all: Ioc[] = [];
+
+/** A container with these settings of `redis`, stopped after the test at the latest. */
 async function started(redis: Record<string, unknown>): Promise<Ioc> {
-  return new Ioc().setup({ env: { enabled: false }, values: { redis } });
+  const container = await new Ioc().setup({ env: { enabled: false }, values: { redis } });
+  all.push(container);
+  return container;
 }
+
+afterEach(async () => {
+  await Promise.all(all.splice(0).map((container) => container.stop()));
+});
 
 async function wrote(container: Ioc): Promise<unknown> {
   const key = uniquePrefix();
@@ -50,6 +60,20 @@ describe('the client of a server', () => {
     const replies = Promise.all(Array.from({ length: 100 }, () => client(container).ping()));
     await container.stop();
     expect(new Set(await replies)).toEqual(new Set(['PONG']));
+  });
+});
+
+describe('a subscriber of the diagnostics channel', () => {
+  it.each([true, false])('hears of commands with trace = %p: the field switches nothing', async (trace) => {
+    const { host, port } = sharedRedis();
+    const container = await started({ endpoints: [`${host}:${port}`], trace });
+    const heard: unknown[] = [];
+    const hear = (message: unknown) => heard.push((message as { command: string }).command);
+    subscribe('tracing:ioredis:command:start', hear);
+    await client(container).ping();
+    unsubscribe('tracing:ioredis:command:start', hear);
+    expect(heard).toContain('ping');
+    await container.stop();
   });
 });
 
