@@ -3,8 +3,10 @@ import { ProviderError, ProviderUnreachableError } from '../../errors.js';
 import type { Ask, Grant, Line, LockStore, Refusal } from '../store.js';
 import { Batch } from './batch.js';
 import { Call } from './call.js';
-import { Connection, type RedisClient } from './connection.js';
+import type { RedisClient } from './client.js';
+import { Connection } from './connection.js';
 import { FENCE_BLOCK, newChannel, readMessage } from './entry.js';
+import { ForeignWatch } from './foreign.js';
 import type { Op } from './script.js';
 import { Undoing } from './undo.js';
 import { Wait, type RedisRefusal } from './wait.js';
@@ -62,6 +64,7 @@ export class RedisStore implements LockStore {
   /** Who stood there and gave up: a grant that still comes for it goes back. */
   readonly #gone = new Map<number, Wait>();
   readonly #undoing: Undoing;
+  readonly #foreign: ForeignWatch;
 
   constructor(client: RedisClient, options: RedisStoreOptions = {}) {
     this.#options = { ...DEFAULTS, ...options };
@@ -73,6 +76,7 @@ export class RedisStore implements LockStore {
     this.#prefix = this.#connection.keyPrefix + this.#options.prefix;
     this.#batch = new Batch(this.#connection, this.#options.limit);
     this.#undoing = new Undoing(this.#connection, this.#options.limit);
+    this.#foreign = new ForeignWatch(client);
   }
 
   deadline(sent: Milliseconds, ttl: Milliseconds): Milliseconds {
@@ -136,13 +140,14 @@ export class RedisStore implements LockStore {
   pause(refusal: RedisRefusal, attempt: number): Milliseconds {
     const { pollMin, pollMax } = this.#options;
     const poll = Math.min(pollMax, pollMin * 2 ** Math.min(attempt - 1, 20));
-    const most = !refusal.listening ? poll : refusal.foreign ? FOREIGN : SAFETY;
+    const most = !refusal.listening ? poll : refusal.unheard ? FOREIGN : SAFETY;
     // By chance, so that waiters of many processes do not ask in step; and soon after the end of the other hold.
     return Math.min(refusal.left + 1 + 2 * Math.random(), most * (0.75 + Math.random() / 2), SAFETY);
   }
 
   async close(limit: Milliseconds): Promise<void> {
     for (const wait of this.#inLine.values()) this.abandon(wait.ask);
+    this.#foreign.close();
     await this.#undoing.close(limit);
     this.#batch.close();
   }
@@ -163,23 +168,36 @@ export class RedisStore implements LockStore {
     const reply = await call.reply;
     wait.answered = true;
     wait.asked = true;
-    if (Array.isArray(reply)) return this.#refused(wait, call, reply as number[], entry !== '');
+    if (Array.isArray(reply)) return await this.#refused(wait, call, reply as number[], entry !== '');
     this.#visited(wait, reply as number, fences);
     return { granted: true, fence: reply as number, until: this.deadline(sent, ask.ttl) };
   }
 
-  #refused(wait: Wait, call: Call, [left, foreign, time]: readonly number[], stands: boolean): RedisRefusal {
+  async #refused(
+    wait: Wait,
+    call: Call,
+    [left, foreign, time]: readonly number[],
+    stands: boolean,
+  ): Promise<RedisRefusal> {
     if (left === undefined || time === undefined)
       throw new ProviderError('lock: redis gave a reply that is not of our script');
     wait.sample = { sent: call.sent, server: time / 1_000 };
     wait.listening = stands && this.#connection.listening;
-    return {
-      granted: false,
-      asked: call.sent,
-      left: orForever(left),
-      listening: wait.listening,
-      foreign: foreign === 1,
-    };
+    const refusal = { granted: false, asked: call.sent, left: orForever(left), listening: wait.listening } as const;
+    return foreign === 1 && wait.listening ? this.#watch(wait, refusal) : { ...refusal, unheard: false };
+  }
+
+  /** A holder that is none of ours tells nobody when it releases; Redis may. */
+  async #watch(wait: Wait, refusal: Omit<RedisRefusal, 'unheard'>): Promise<RedisRefusal> {
+    const key = this.#prefix + wait.ask.key;
+    let free = false;
+    wait.watching = true;
+    const watched = await this.#foreign.watch(key, () => {
+      free = true;
+      wait.line?.ask();
+    });
+    if (wait.over || wait.visit) this.#foreign.unwatch(key);
+    return { ...refusal, left: free ? 0 : refusal.left, unheard: !watched };
   }
 
   /** The key is ours: nothing is waited for any more, and hand-overs of this process may take the other fences. */
@@ -195,6 +213,7 @@ export class RedisStore implements LockStore {
   }
 
   #leave(wait: Wait): void {
+    if (wait.watching) this.#foreign.unwatch(this.#prefix + wait.ask.key);
     if (wait.wid !== 0) this.#inLine.delete(wait.wid);
   }
 

@@ -23,6 +23,8 @@ export class Wait {
   entry = '';
   /** Whether it stands there and hears. */
   listening = false;
+  /** Whether Redis tells when the holder, none of ours, lets go. */
+  watching = false;
   /** Whether what it was told is being confirmed. */
   confirming = false;
   /** Neither wanted nor granted any more. */
@@ -54,6 +56,6 @@ export class Wait {
 export interface RedisRefusal extends Refusal {
   /** Whether the waiter stands in line and is told when it is its turn. */
   readonly listening: boolean;
-  /** Whether the holder is none of ours, who will tell nobody when it releases. */
-  readonly foreign: boolean;
+  /** Whether nobody tells when the holder releases: it is none of ours, and Redis does not watch it for us. */
+  readonly unheard: boolean;
 }
