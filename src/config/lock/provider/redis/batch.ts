@@ -2,7 +2,8 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { Milliseconds } from '../../../../duration.js';
 import { ProviderError, ProviderUnreachableError } from '../../errors.js';
 import type { Call } from './call.js';
-import { plain, type Connection, type ScriptCall } from './connection.js';
+import { isReplyError, plain } from './client.js';
+import type { Connection, ScriptCall } from './connection.js';
 import { guardOf, lineOf, slot } from './slots.js';
 
 /** Operations in one call: some 0.3 ms of the server's time, so that its other users are not held up. */
@@ -10,6 +11,11 @@ export const BATCH_CAP = 128;
 
 const FIRST_PAUSE: Milliseconds = 20;
 const LAST_PAUSE: Milliseconds = 500;
+
+/** What a server says that cannot do it now and has done nothing; inside a script, older ones put the line before it. */
+const NOT_NOW = /^(?:@?user_script:[^-]*-)?(?:READONLY|MASTERDOWN|LOADING|CLUSTERDOWN|TRYAGAIN|BUSY)\b/;
+/** Those that another server must be asked for: it is no master (any more). */
+const NOT_HERE = /READONLY|MASTERDOWN/;
 
 /** Sends all operations of one turn of the event loop as one call, in their order, and again until it is answered. */
 export class Batch {
@@ -79,9 +85,10 @@ export class Batch {
         if (calls.every(({ cancelled }) => cancelled)) over.abort();
       };
     }
+    let open = calls;
     for (let pause = FIRST_PAUSE; !over.signal.aborted && !this.#closed; pause = Math.min(pause * 2, LAST_PAUSE)) {
-      const outcome = await this.#once(guard, calls, over.signal, errand);
-      if (outcome === 'settled') return clearTimeout(timer);
+      open = await this.#once(guard, open, over.signal, errand);
+      if (open.length === 0) return clearTimeout(timer);
       if (errand) break;
       await sleep(pause, undefined, { signal: over.signal }).catch(() => undefined);
     }
@@ -89,7 +96,8 @@ export class Batch {
     this.#reject(calls, started);
   }
 
-  async #once(guard: string, calls: Call[], signal: AbortSignal, errand: boolean): Promise<'settled' | 'unknown'> {
+  /** Asks once; gives the calls of which nothing is known after it. */
+  async #once(guard: string, calls: Call[], signal: AbortSignal, errand: boolean): Promise<Call[]> {
     let sent: Call[] = [];
     const request = (): ScriptCall => {
       sent = calls.filter((call) => !call.cancelled);
@@ -98,13 +106,24 @@ export class Batch {
     try {
       const replies = await this.connection.run(request, signal, errand);
       this.#silent = 0;
-      settle(sent, replies);
-      return 'settled';
+      return sent.filter((call, at) => !this.#settle(call, replies[at]));
     } catch (error) {
-      if (!isReplyError(error)) return 'unknown';
-      for (const call of calls) call.reject(refused(error));
-      return 'settled';
+      if (!isReplyError(error)) return calls;
+      return calls.filter((call) => !this.#settle(call, error));
     }
+  }
+
+  /** Gives a call its reply; false when it must be asked again, for nothing was done. */
+  #settle(call: Call, reply: unknown): boolean {
+    if (!(reply instanceof Error)) call.resolve(reply);
+    else if (!NOT_NOW.test(reply.message)) call.reject(refused(reply));
+    else {
+      if (!call.repeated) call.sent = 0;
+      this.connection.lastError = plain(reply);
+      if (NOT_HERE.test(reply.message)) this.connection.drop();
+      return false;
+    }
+    return true;
   }
 
   #gaveUp(calls: Call[], started: Milliseconds, over: AbortController): void {
@@ -135,18 +154,6 @@ function scriptCall(guard: string, calls: readonly Call[], cluster: boolean): Sc
   }
   args[0] = fences;
   return { keys, args };
-}
-
-function settle(calls: Call[], replies: unknown[]): void {
-  calls.forEach((call, at) => {
-    const reply = replies[at];
-    if (reply instanceof Error) call.reject(refused(reply));
-    else call.resolve(reply);
-  });
-}
-
-function isReplyError(error: unknown): error is Error {
-  return error instanceof Error && error.name === 'ReplyError';
 }
 
 function refused(error: Error): ProviderError {

@@ -1,43 +1,38 @@
-import type { Cluster, Redis, RedisOptions } from 'ioredis';
+import type { Cluster, Redis } from 'ioredis';
 import type { Milliseconds } from '../../../../duration.js';
+import {
+  disconnect,
+  duplicate,
+  isCluster,
+  isReplyError,
+  keepAlive,
+  nodesOf,
+  plain,
+  type RedisClient,
+} from './client.js';
+import { Ears } from './ears.js';
 import { SCRIPT, SCRIPT_SHA } from './script.js';
 
-/** An ioredis client of the application, for a standalone server, Sentinel or a Cluster. */
-export type RedisClient = Redis | Cluster;
+/** A server that does not even say whether it lets us listen is polled meanwhile. */
+const LISTEN_LIMIT: Milliseconds = 1_000;
 
-/** How long an unused connection to a cluster stays open: its many sockets cannot be told not to keep a process alive. */
-const CLUSTER_IDLE: Milliseconds = 250;
-
-/**
- * What our own connection must have, whatever the application's client has: it is opened when a question is there and
- * never reopened by itself, so that no reconnecting outlives the need; an unanswered command is rejected at once instead
- * of being sent again behind our back.
- */
-const OWN: Partial<RedisOptions> = {
-  lazyConnect: true,
-  retryStrategy: () => null,
-  sentinelRetryStrategy: () => null,
-  reconnectOnError: null,
-  enableOfflineQueue: true,
-  autoResendUnfulfilledCommands: false,
-  enableAutoPipelining: false,
-  maxRetriesPerRequest: null,
-  commandTimeout: undefined,
-  stringNumbers: false,
-  keyPrefix: '',
-  protocol: 3,
-  readOnly: false,
-  monitor: false,
-};
+/** How Redis words, in a script, what a user may not do: since version 7, and before. */
+const REFUSED = /NOPERM|ACL|The user executing the script can't/;
 
 /** What the connection tells its owner. */
 export interface Listener {
   /** A message on our channel. */
   message(text: string): void;
-  /** The connection on which we listened is gone. */
+  /** A message may have been missed: everybody in line should ask for himself. */
   lost(): void;
   /** Whether somebody waits for messages: then a new connection listens from its beginning. */
   wanted(): boolean;
+}
+
+/** Keys and arguments of one run of the script. */
+export interface ScriptCall {
+  readonly keys: readonly string[];
+  readonly args: readonly (string | number)[];
 }
 
 /**
@@ -49,30 +44,33 @@ export class Connection {
   readonly cluster: boolean;
   /** What the application's client puts before every key; ours puts nothing, so that we know the slot of a key. */
   readonly keyPrefix: string;
-  /** Whether the present connection hears our channel. */
+  /** Whether our channel is heard. */
   listening = false;
   /** Counts the connections made: an answer on a later one tells nothing about what is on its way on an earlier one. */
   generation = 0;
-  /** What the last connection broke with. */
+  /** What last went wrong with a connection. */
   lastError: Error | undefined;
   #client: RedisClient | undefined;
   #opening: Promise<RedisClient> | undefined;
   /** Questions under way for which somebody waits, and those of the background, for which the process need not live. */
   #uses = 0;
   #errands = 0;
-  #idle: NodeJS.Timeout | undefined;
-  /** A second connection to listen on, where the server speaks RESP2: there a connection that listens can do nothing else. */
-  #ear: Redis | undefined;
+  readonly #ears: Ears;
   /** Listening was refused for good: waiters poll. */
   #mute = false;
 
   constructor(
     private readonly source: RedisClient,
-    private readonly channel: string,
+    channel: string,
     private readonly listener: Listener,
   ) {
     this.cluster = source.isCluster;
     this.keyPrefix = source.options.keyPrefix ?? '';
+    this.#ears = new Ears(
+      channel,
+      (text) => listener.message(text),
+      () => this.#missed(),
+    );
   }
 
   /**
@@ -94,51 +92,50 @@ export class Connection {
   async listen(): Promise<boolean> {
     const client = this.#client;
     if (this.listening || this.#mute || client?.status !== 'ready') return this.listening;
+    const over = AbortSignal.timeout(LISTEN_LIMIT);
     this.#use(1, false);
     try {
-      await this.#subscribe(client);
+      await unless(over, this.#ears.add(nodesOf(client, 'master')));
+      this.listening = this.#client === client && this.#ears.any;
     } catch (error) {
-      if (!isReplyError(error)) return false;
-      this.#mute = true;
-      process.emitWarning(
-        `lock: redis refuses SUBSCRIBE (${plain(error).message}), so that waiters ask again and again`,
-        {
-          type: 'LockWarning',
-          code: 'LOCK_NO_SUBSCRIBE',
-        },
-      );
+      if (isReplyError(error)) this.#polled(error.message);
     } finally {
       this.#use(-1, false);
     }
     return this.listening;
   }
 
+  /** A waiter could not stand in line; if that is not allowed at all, all of them poll from now on. */
+  cannotWait(reason: string): void {
+    if (REFUSED.test(reason)) this.#polled(reason);
+  }
+
   /** Breaks the connection: whatever is unanswered is rejected, and the next question opens a new one. */
   drop(): void {
     const client = this.#client;
-    this.#client = undefined;
     this.#opening = undefined;
-    clearTimeout(this.#idle);
-    this.#hushed();
+    if (client) this.#ended(client);
     if (client) disconnect(client);
   }
 
   #open(): Promise<RedisClient> {
-    this.#opening ??= this.#connect().finally(() => (this.#opening = undefined));
-    return this.#opening;
+    if (this.#opening) return this.#opening;
+    const opening = this.#connect().finally(() => {
+      if (this.#opening === opening) this.#opening = undefined;
+    });
+    return (this.#opening = opening);
   }
 
   async #connect(): Promise<RedisClient> {
+    // It may have broken without having told it yet.
+    this.drop();
     const client = duplicate(this.source);
+    let failure: Error | undefined;
     this.#client = client;
     this.generation += 1;
-    client.on('error', (error: Error) => (this.lastError = plain(error)));
-    client.once('end', () => {
-      if (this.#client !== client) return;
-      this.#client = undefined;
-      this.#hushed();
-    });
-    client.on('message', (channel: string, text: string) => this.#hear(channel, text));
+    client.on('error', (error: Error) => (this.lastError = failure = plain(error)));
+    client.once('end', () => this.#ended(client));
+    if (isCluster(client)) this.#follow(client);
     const connecting = client.connect();
     // By then there is a socket, which must not keep the process alive for an errand of the background.
     setImmediate(() => this.#hold());
@@ -146,79 +143,63 @@ export class Connection {
       await connecting;
     } catch (error) {
       disconnect(client);
-      throw this.lastError ?? error;
+      throw failure ?? error;
     }
     if (this.listener.wanted()) await this.listen();
     this.#hold();
     return client;
   }
 
-  /** In RESP3 on the same connection, so that a message comes before the reply of the script that caused it. */
-  async #subscribe(client: RedisClient): Promise<void> {
-    if (isCluster(client)) {
-      await Promise.all(client.nodes('master').map((node) => this.#subscribeNode(node)));
-    } else if (speaksResp3(client)) {
-      await client.subscribe(this.channel);
-    } else {
-      this.#ear = await this.#openEar(client);
-    }
-    this.listening = this.#client === client;
-  }
-
-  /** A script's PUBLISH counts the listeners on its own node alone, so that we listen on every master. */
-  async #subscribeNode(node: Redis): Promise<void> {
-    node.on('message', (channel: string, text: string) => this.#hear(channel, text));
-    await node.subscribe(this.channel);
-  }
-
-  async #openEar(client: Redis): Promise<Redis> {
-    const ear = client.duplicate();
-    ear.on('error', (error: Error) => (this.lastError = plain(error)));
-    ear.on('message', (channel: string, text: string) => this.#hear(channel, text));
-    ear.once('end', () => {
-      if (this.#ear === ear) this.#hushed();
+  /** The nodes of a cluster come and go; every master is listened to. */
+  #follow(client: Cluster): void {
+    client.on('+node', (node: Redis) => node.on('connect', () => this.#hold()));
+    client.on('-node', () => (this.generation += 1));
+    client.on('refresh', () => {
+      if (this.#client !== client || !this.listening) return;
+      this.#ears.add(nodesOf(client, 'master')).then(
+        // A new master has told nobody of us until now.
+        (added) => added && this.listener.lost(),
+        () => undefined,
+      );
     });
-    await ear.connect();
-    ear.stream.unref();
-    await ear.subscribe(this.channel);
-    return ear;
   }
 
-  #hear(channel: string, text: string): void {
-    if (channel === this.channel) this.listener.message(text);
-  }
-
-  #hushed(): void {
-    const ear = this.#ear;
-    this.#ear = undefined;
-    if (ear) disconnect(ear);
-    if (!this.listening) return;
+  #polled(reason: string): void {
+    if (this.#mute) return;
+    this.#mute = true;
     this.listening = false;
+    process.emitWarning(`lock: waiters ask redis again and again, for it refuses what would tell them: ${reason}`, {
+      type: 'LockWarning',
+      code: 'LOCK_POLLING',
+    });
+  }
+
+  #missed(): void {
+    this.listening &&= this.#ears.any;
     this.listener.lost();
   }
 
+  #ended(client: RedisClient): void {
+    if (this.#client !== client) return;
+    this.#client = undefined;
+    this.#ears.close();
+    if (this.listening) this.#missed();
+  }
+
   #use(change: 1 | -1, errand: boolean): void {
+    const before = this.#uses;
     if (errand) this.#errands += change;
     else this.#uses += change;
-    if (this.#uses + this.#errands === 0 || this.#uses === 1) this.#hold();
+    if (before + this.#uses === 1 || this.#uses + this.#errands === 0) this.#hold();
   }
 
   /** A connection keeps the process alive while somebody waits for an answer, and is pursued only while it is wanted. */
   #hold(): void {
-    clearTimeout(this.#idle);
     const client = this.#client;
     if (!client) return;
-    const wanted = this.#uses + this.#errands > 0 || (this.cluster && this.listener.wanted());
-    if (!wanted && client.status !== 'ready') this.drop();
-    else if (!isCluster(client)) client.stream?.[this.#uses > 0 ? 'ref' : 'unref']();
-    else if (!wanted) this.#idle = setTimeout(() => this.drop(), CLUSTER_IDLE);
+    if (this.#uses + this.#errands === 0 && client.status !== 'ready') this.drop();
+    else keepAlive(client, this.#uses > 0);
   }
-}
-
-/** Keys and arguments of one run of the script. */
-export interface ScriptCall {
-  readonly keys: readonly string[];
-  readonly args: readonly (string | number)[];
 }
 
 /** The script by its name; by its text when the server has forgotten it, or has never seen it. */
@@ -239,43 +220,4 @@ function unless<T>(signal: AbortSignal, promise: Promise<T>): Promise<T> {
     signal.addEventListener('abort', abort);
     promise.then(resolve, reject).finally(() => signal.removeEventListener('abort', abort));
   });
-}
-
-function duplicate(source: RedisClient): RedisClient {
-  if (!isCluster(source)) return source.duplicate(OWN);
-  const { lazyConnect, enableAutoPipelining, keyPrefix, ...redisOptions } = OWN;
-  const own = {
-    lazyConnect: lazyConnect!,
-    enableAutoPipelining: enableAutoPipelining!,
-    clusterRetryStrategy: () => null,
-  };
-  return source.duplicate([], { ...own, redisOptions: { ...source.options.redisOptions, ...redisOptions } } as never);
-}
-
-/** Whether the handshake agreed on RESP3; ioredis falls back to RESP2 where the server knows no other. */
-function speaksResp3(client: Redis): boolean {
-  return (client as unknown as { condition?: { protocol?: number } }).condition?.protocol === 3;
-}
-
-function isReplyError(error: unknown): error is Error {
-  return error instanceof Error && error.name === 'ReplyError';
-}
-
-function disconnect(client: RedisClient): void {
-  // On a connection that has ended, ioredis would wait two seconds for it to end, and keep the process alive meanwhile.
-  if (client.status === 'end') return;
-  client.disconnect();
-  // So it would for a silent server to agree.
-  if (!isCluster(client)) client.stream?.destroy();
-}
-
-function isCluster(client: RedisClient): client is Cluster {
-  return client.isCluster;
-}
-
-/** The error without what ioredis hangs on it: the arguments of a refused AUTH are there, with the password. */
-export function plain(error: unknown): Error {
-  const first = error instanceof AggregateError ? (error.errors[0] as Error) : (error as Error);
-  const bare = new Error(first.message || String((first as NodeJS.ErrnoException).code ?? first.name));
-  return Object.assign(bare, { name: first.name, code: (first as NodeJS.ErrnoException).code });
 }

@@ -1,2 +1,2 @@
-export type { RedisClient } from './connection.js';
+export type { RedisClient } from './client.js';
 export { RedisStore, type RedisStoreOptions } from './store.js';

@@ -15,7 +15,7 @@ import { createHash } from 'node:crypto';
  * reply  one element for each operation:
  *   T O K  the first fence of a block (an integer >= 1) when granted, else {left, foreign, time}: another has the key for
  *          `left` ms more (-1: it has no end); foreign is 1 when the holder is none of ours, who will not tell its release;
- *          time is the server's, in microseconds
+ *          time is the server's, in microseconds; a fourth element says why the entry could not stand in line
  *   R, C   2 handed on, 1 released, 0 the value does not have the key
  *   X      1, or 0 when the value does not have the key
  *   P      milliseconds >= 0, or -1 when it has no end, or -3 when the value does not have the key
@@ -74,15 +74,22 @@ local function hand_on(key, queue)
 end
 
 local function stand_in_line(queue, entry)
-  if entry == '' then return end
   if not redis.call('LPOS', queue, entry) then redis.call('RPUSH', queue, entry) end
   redis.call('PEXPIRE', queue, 120000)
 end
 
-local function refused(key, current)
+local function refused(key, current, queue, entry)
   local mark = string.byte(current, 22)
   local foreign = (not mark or mark == 65 or mark == 81 or mark == 103 or mark == 119) and 1 or 0
-  return { redis.call('PTTL', key), foreign, now() }
+  local reply = { redis.call('PTTL', key), foreign, now() }
+  if entry ~= '' then
+    local ok, why = pcall(stand_in_line, queue, entry)
+    if not ok then
+      reply[4] = type(why) == 'table' and why.err or tostring(why)
+      if string.find(reply[4], 'READONLY') then error(why) end
+    end
+  end
+  return reply
 end
 
 local function let_go(key, queue)
@@ -96,8 +103,7 @@ local run = {}
 function run.O(key, queue, value, ttl, block, entry)
   local current = redis.call('GET', key)
   if not current or current == value then return give(key, value, ttl, block) end
-  stand_in_line(queue, entry)
-  return refused(key, current)
+  return refused(key, current, queue, entry)
 end
 
 function run.T(key, queue, value, ttl)
@@ -111,11 +117,10 @@ function run.K(key, queue, value, ttl, block, entry)
     current = redis.call('GET', key)
   end
   if current == value then
-    if entry ~= '' then redis.call('LREM', queue, 0, entry) end
+    if entry ~= '' then redis.pcall('LREM', queue, 0, entry) end
     return give(key, value, ttl, block)
   end
-  stand_in_line(queue, entry)
-  return refused(key, current)
+  return refused(key, current, queue, entry)
 end
 
 function run.R(key, queue, value)

@@ -176,13 +176,14 @@ export class RedisStore implements LockStore {
   async #refused(
     wait: Wait,
     call: Call,
-    [left, foreign, time]: readonly number[],
+    [left, foreign, time, outside]: readonly number[],
     stands: boolean,
   ): Promise<RedisRefusal> {
     if (left === undefined || time === undefined)
       throw new ProviderError('lock: redis gave a reply that is not of our script');
     wait.sample = { sent: call.sent, server: time / 1_000 };
-    wait.listening = stands && this.#connection.listening;
+    if (outside !== undefined) this.#connection.cannotWait(String(outside));
+    wait.listening = stands && outside === undefined && this.#connection.listening;
     const refusal = { granted: false, asked: call.sent, left: orForever(left), listening: wait.listening } as const;
     return foreign === 1 && wait.listening ? this.#watch(wait, refusal) : { ...refusal, unheard: false };
   }

@@ -1,0 +1,90 @@
+import type { Cluster, ClusterOptions, Redis, RedisOptions } from 'ioredis';
+
+/** An ioredis client of the application, for a standalone server, Sentinel or a Cluster. */
+export type RedisClient = Redis | Cluster;
+
+/**
+ * What our own connection must have, whatever the application's client has: it is opened when a question is there and
+ * never reopened by itself, so that no reconnecting outlives the need; an unanswered command is rejected at once instead
+ * of being sent again behind our back; no timer and no further connection lives beside it.
+ */
+export const OWN: Partial<RedisOptions> = {
+  lazyConnect: true,
+  retryStrategy: () => null,
+  sentinelRetryStrategy: () => null,
+  failoverDetector: false,
+  role: 'master',
+  reconnectOnError: null,
+  enableOfflineQueue: true,
+  autoResendUnfulfilledCommands: false,
+  enableAutoPipelining: false,
+  maxRetriesPerRequest: null,
+  commandTimeout: undefined,
+  socketTimeout: undefined,
+  disconnectTimeout: 250,
+  stringNumbers: false,
+  keyPrefix: '',
+  protocol: 3,
+  replyMapping: 'legacy',
+  readOnly: false,
+  monitor: false,
+};
+
+/** The same for a cluster, whose client would otherwise send again what a lost node may have done. */
+const OWN_CLUSTER: Partial<ClusterOptions> = {
+  lazyConnect: true,
+  clusterRetryStrategy: () => null,
+  clusterNodeRetryStrategy: () => null,
+  enableOfflineQueue: true,
+  enableAutoPipelining: false,
+  keyPrefix: '',
+  scaleReads: 'master',
+  shardedSubscribers: false,
+  slotsRefreshInterval: undefined,
+  retryDelayOnFailover: 0,
+  retryDelayOnClusterDown: 0,
+};
+
+/** A connection of our own to where the application's client leads; not connected yet. */
+export function duplicate(source: RedisClient): RedisClient {
+  if (!isCluster(source)) return source.duplicate(OWN);
+  const redisOptions = { ...source.options.redisOptions, ...OWN };
+  return source.duplicate([], { ...OWN_CLUSTER, redisOptions } as never);
+}
+
+/** Ends it at once, and with it what is unanswered. */
+export function disconnect(client: RedisClient): void {
+  // On a connection that has ended, ioredis would wait for it to end, and keep the process alive meanwhile.
+  if (client.status === 'end') return;
+  const nodes = nodesOf(client);
+  client.disconnect();
+  // So it would for a silent server to agree.
+  for (const node of nodes) node.stream?.destroy();
+}
+
+/** Whether its sockets keep the process alive. */
+export function keepAlive(client: RedisClient, alive: boolean): void {
+  for (const { stream } of nodesOf(client)) stream?.[alive ? 'ref' : 'unref']();
+}
+
+/** The connections to servers that it consists of. */
+export function nodesOf(client: RedisClient, role: 'all' | 'master' = 'all'): Redis[] {
+  return isCluster(client) ? client.nodes(role) : [client];
+}
+
+export function isCluster(client: RedisClient): client is Cluster {
+  return client.isCluster;
+}
+
+/** Whether the server itself answered with an error. */
+export function isReplyError(error: unknown): error is Error {
+  return error instanceof Error && error.name === 'ReplyError';
+}
+
+/** The error without what ioredis hangs on it: the arguments of a refused AUTH are there, with the password. */
+export function plain(error: unknown): Error {
+  const inner = error as { errors?: Error[]; lastNodeError?: Error };
+  const first = inner.errors?.[0] ?? inner.lastNodeError ?? (error as Error);
+  const bare = new Error(first.message || String((first as NodeJS.ErrnoException).code ?? first.name));
+  return Object.assign(bare, { name: first.name, code: (first as NodeJS.ErrnoException).code });
+}

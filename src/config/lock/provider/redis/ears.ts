@@ -1,0 +1,96 @@
+import type { Redis } from 'ioredis';
+import { disconnect, isReplyError, plain } from './client.js';
+
+/**
+ * Hears one channel on every master: a script's PUBLISH counts the listeners on its own server alone. In RESP3 on the
+ * connection of the commands itself, so that a message comes before the reply of the script that caused it; in RESP2 a
+ * connection that listens can do nothing else, so that each gets a second one beside it.
+ */
+export class Ears {
+  /** The connections that hear or will hear, by the connection of the commands. */
+  readonly #ears = new Map<Redis, Promise<Redis>>();
+  /** Those of them that are second connections. */
+  readonly #seconds = new Set<Redis>();
+
+  /** @param lost the server behind a connection is heard no more */
+  constructor(
+    private readonly channel: string,
+    private readonly heard: (text: string) => void,
+    private readonly lost: () => void,
+  ) {}
+
+  /** Whether any server is, or will be, heard. */
+  get any(): boolean {
+    return this.#ears.size > 0;
+  }
+
+  /**
+   * Hears these servers, too; those that cannot be reached are left out.
+   * @returns whether there was a new one
+   * @throws ReplyError when it is refused; any error when none is heard
+   */
+  async add(nodes: readonly Redis[]): Promise<boolean> {
+    const added = nodes.filter((node) => !this.#ears.has(node));
+    for (const node of added) this.#ears.set(node, this.#open(node));
+    const outcomes = await Promise.allSettled(nodes.map((node) => this.#ears.get(node)));
+    const reasons = outcomes.flatMap((outcome) => (outcome.status === 'rejected' ? [outcome.reason as Error] : []));
+    const refusal = reasons.find(isReplyError) ?? (reasons.length === nodes.length ? reasons[0] : undefined);
+    if (refusal) throw refusal;
+    return added.length > 0;
+  }
+
+  close(): void {
+    this.#ears.clear();
+    for (const ear of this.#seconds) disconnect(ear);
+    this.#seconds.clear();
+  }
+
+  async #open(node: Redis): Promise<Redis> {
+    try {
+      await ready(node);
+      const ear = speaksResp3(node) ? node : await this.#second(node);
+      ear.on('message', (channel: string, text: string) => {
+        if (channel === this.channel) this.heard(text);
+      });
+      ear.once('end', () => this.#forget(node));
+      const subscribed = ear.subscribe(this.channel);
+      if (ear !== node) await subscribed;
+      // Whoever may not publish could not tell the others either; and the second connection may be to another server.
+      const [, told] = await Promise.all([subscribed, node.publish(this.channel, '')]);
+      if (told === 0) throw new Error('a message to ourselves did not reach us');
+      return ear;
+    } catch (error) {
+      this.#ears.delete(node);
+      throw plain(error);
+    }
+  }
+
+  async #second(node: Redis): Promise<Redis> {
+    const ear = node.duplicate({ protocol: 2 });
+    this.#seconds.add(ear);
+    ear.on('error', () => undefined);
+    ear.once('end', () => this.#seconds.delete(ear));
+    await ear.connect();
+    ear.stream.unref();
+    return ear;
+  }
+
+  #forget(node: Redis): void {
+    if (this.#ears.delete(node)) this.lost();
+  }
+}
+
+/** A connection of a cluster's pool connects when it is needed. */
+function ready(node: Redis): Promise<void> {
+  if (node.status === 'ready') return Promise.resolve();
+  if (node.status === 'wait') return node.connect();
+  return new Promise((resolve, reject) => {
+    node.once('ready', () => resolve());
+    node.once('end', () => reject(new Error('the connection was closed')));
+  });
+}
+
+/** Whether the handshake agreed on RESP3; ioredis falls back to RESP2 where the server knows no other. */
+function speaksResp3(node: Redis): boolean {
+  return (node as unknown as { condition?: { protocol?: number } }).condition?.protocol === 3;
+}
