@@ -32,7 +32,7 @@ const LONGEST_PART = 40;
  * @throws {InvalidArgumentError} it is not a whole number of milliseconds from `least` to ten years
  */
 export function milliseconds(name: string, value: unknown, least: Milliseconds = 0): Milliseconds {
-  const found = typeof value === 'string' ? parse(value) : value;
+  const found = typeof value === 'string' ? (known.get(value) ?? read(value)) : value;
   if (typeof found === 'number' && Number.isInteger(found) && found >= least && found <= LONGEST) return found + 0;
   throw new InvalidArgumentError(name, value, rightDuration(least));
 }
@@ -40,6 +40,16 @@ export function milliseconds(name: string, value: unknown, least: Milliseconds =
 /** What would be right where a duration is wanted, as messages say it. */
 export function rightDuration(least: Milliseconds = 0): string {
   return `whole milliseconds from ${least} to ten years, as a number or as text such as "500ms", "10s", "1m30s"`;
+}
+
+/** What was read before: a program spells few durations, and spells them often. */
+const known = new Map<string, number>();
+const KNOWN_MOST = 256;
+
+function read(text: string): number {
+  const ms = parse(text);
+  if (known.size < KNOWN_MOST && text.length < LONGEST_PART) known.set(text, ms);
+  return ms;
 }
 
 /** The whole milliseconds of a text; NaN when it is no duration, or not a whole number of them. */

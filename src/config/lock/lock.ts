@@ -2,9 +2,13 @@ import { milliseconds, type Duration, type Milliseconds } from '../../duration.j
 import { LockNotHeldError, LockStateError, ProviderUnreachableError } from './errors.js';
 import { Lease, type LeaseWatcher } from './lease.js';
 import { lockTerms, waitTerms, type LockOptions, type LockTerms, type WaitOptions } from './options.js';
+import type { Answer } from './provider/store.js';
 import type { Queues } from './queues.js';
 import { Renewal } from './renewal.js';
 import { LossSignal } from './signal.js';
+
+/** A release that needs no waiting is the same for all. */
+const DONE = Promise.resolve();
 
 /**
  * A lock on one key. Made by `LockFactory.new`; holds at most once at a time, and can be used again after an unlock.
@@ -17,17 +21,7 @@ export class Lock implements AsyncDisposable {
   #lease: Lease | undefined;
   #loss: LossSignal | undefined;
   #renewal: Renewal | undefined;
-  /** What becomes of a hold is told to whoever watches it. */
-  readonly #watcher: LeaseWatcher = {
-    granted: (lease) => {
-      this.#renewal?.granted(lease);
-      this.#loss?.granted(lease);
-    },
-    lost: (lease, reason) => {
-      this.#renewal?.rest();
-      this.#loss?.lost(lease, reason);
-    },
-  };
+  #watcher: LeaseWatcher | undefined;
 
   /** Made by `LockFactory.new`. */
   constructor(
@@ -82,26 +76,16 @@ export class Lock implements AsyncDisposable {
    *   again in the background for as long as the hold could last, and by calling `unlock` again
    * @see Go: Lock.UnLock
    */
-  async unlock(): Promise<void> {
+  unlock(): Promise<void> {
     const lease = this.#lease;
     const again = lease?.state === 'unsure';
-    if (!lease || !(again || lease.alive(performance.now()))) throw new LockNotHeldError(this.key);
+    if (!lease || !(again || lease.alive(performance.now()))) return Promise.reject(new LockNotHeldError(this.key));
     lease.state = 'releasing';
     this.#rest();
-    let released: boolean;
-    try {
-      const answer = this.#queues.release(lease);
-      released = answer instanceof Promise ? await answer : answer;
-    } catch (error) {
-      lease.state = 'unsure';
-      if (error instanceof ProviderUnreachableError) this.#queues.store.abandon(lease);
-      throw error;
-    }
+    const answer = this.#queues.release(lease);
+    if (answer !== true) return this.#released(lease, answer, again);
     lease.state = 'ended';
-    // After an unanswered release, "not yours" means that it had arrived.
-    if (released || again) return;
-    this.#watcher.lost(lease, 'taken');
-    throw new LockNotHeldError(this.key);
+    return DONE;
   }
 
   /** `unlock`, in Go's spelling. */
@@ -182,7 +166,7 @@ export class Lock implements AsyncDisposable {
     this.#loss = new LossSignal();
     const lease = this.#held();
     if (lease) {
-      lease.watcher = this.#watcher;
+      lease.watcher = this.#watch();
       this.#loss.granted(lease);
     }
     return this.#loss.signal;
@@ -194,16 +178,47 @@ export class Lock implements AsyncDisposable {
     if (state === 'held' || state === 'lost') await this.unlock();
   }
 
+  async #released(lease: Lease, answer: Answer<boolean>, again: boolean): Promise<void> {
+    let released: boolean;
+    try {
+      released = await answer;
+    } catch (error) {
+      lease.state = 'unsure';
+      if (error instanceof ProviderUnreachableError) this.#queues.store.abandon(lease);
+      throw error;
+    }
+    lease.state = 'ended';
+    // After an unanswered release, "not yours" means that it had arrived.
+    if (released || again) return;
+    this.#watch().lost(lease, 'taken');
+    throw new LockNotHeldError(this.key);
+  }
+
   #acquire(terms: LockTerms | ReturnType<typeof waitTerms>, once: boolean): Promise<this> {
     this.#refuseIfBusy();
     const { token, metadata, renew, maxHold } = this.#terms;
     const lease = new Lease(this.key, this.ttl, token, metadata);
     if (this.#loss?.spent) this.#loss = undefined;
     this.#renewal = renew ? new Renewal(this.#queues, maxHold) : undefined;
-    if (renew || this.#loss) lease.watcher = this.#watcher;
-    const wait = this.#queues.acquire(lease, terms, once);
+    if (renew || this.#loss) lease.watcher = this.#watch();
+    const wait = this.#queues.acquire(lease, terms, once, this);
     this.#lease = lease;
-    return wait ? wait.then(() => this) : Promise.resolve(this);
+    return wait ?? Promise.resolve(this);
+  }
+
+  /** What becomes of a hold is told to renewal and signal; few locks have either. */
+  #watch(): LeaseWatcher {
+    this.#watcher ??= {
+      granted: (lease) => {
+        this.#renewal?.granted(lease);
+        this.#loss?.granted(lease);
+      },
+      lost: (lease, reason) => {
+        this.#renewal?.rest();
+        this.#loss?.lost(lease, reason);
+      },
+    };
+    return this.#watcher;
   }
 
   #refuseIfBusy(): void {
@@ -219,7 +234,8 @@ export class Lock implements AsyncDisposable {
   }
 
   #held(): Lease | undefined {
-    return this.#lease?.alive(performance.now()) ? this.#lease : undefined;
+    const lease = this.#lease;
+    return lease?.state === 'held' && lease.alive(performance.now()) ? lease : undefined;
   }
 
   #rest(): void {

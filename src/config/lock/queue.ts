@@ -4,6 +4,11 @@ import { timerDelay, type WaitTerms } from './options.js';
 import type { Answer, Grant, LockStore, Refusal } from './provider/store.js';
 import { Chain, Waiter, type WaiterHost } from './waiter.js';
 
+/** Whom a queue tells that it is neither held nor waited for any more. */
+export interface QueueOwner {
+  emptied(queue: KeyQueue): void;
+}
+
 /**
  * One key, as this process sees it: who of us holds it, and who of us waits for it, first come, first served. The head
  * of the queue alone talks to the provider, and nobody does while a hold of ours is alive.
@@ -22,7 +27,7 @@ export class KeyQueue implements WaiterHost {
   constructor(
     readonly key: string,
     private readonly store: LockStore,
-    private readonly emptied: (queue: KeyQueue) => void,
+    private readonly owner: QueueOwner,
   ) {}
 
   /** Neither held by us at `now`, nor waited for, nor asked for. */
@@ -40,24 +45,25 @@ export class KeyQueue implements WaiterHost {
   }
 
   /** Stands in line. */
-  join(lease: Lease, terms: WaitTerms, once: boolean, now: number): Promise<void> {
-    const waiter = new Waiter(this, lease, terms, once, now);
+  join<T>(lease: Lease, terms: WaitTerms, once: boolean, now: number, value: T): Promise<T> {
+    const waiter = new Waiter(this, lease, terms, once, now, value);
     const done = waiter.wait();
     this.#chain.push(waiter);
-    this.serve();
+    this.serve(now);
     if (terms.retry && !waiter.settled && this.#asking !== waiter && waiter.notBefore === 0) this.#missed(waiter);
-    return done;
+    return done as Promise<T>;
   }
 
   /** Hands our hold on to the next in line without asking the provider; whether that was possible. */
   passOn(): boolean {
     const head = this.#chain.head;
-    if (!head || !this.holder) return false;
-    const grant = this.store.pass?.(this.holder, head.lease);
+    if (!head || !this.holder || !this.store.pass) return false;
+    const now = performance.now();
+    const grant = this.store.pass(this.holder, head.lease, now);
     if (!grant) return false;
     head.lease.takeOver(this.holder);
-    this.#granted(head, grant, performance.now());
-    this.serve();
+    this.#granted(head, grant, now);
+    this.serve(now);
     return true;
   }
 
@@ -74,10 +80,9 @@ export class KeyQueue implements WaiterHost {
   }
 
   /** Does what can be done now for the head of the queue; the one loop that waits. */
-  serve(): void {
+  serve(now = performance.now()): void {
     while (!this.#asking && this.#chain.head) {
       const head = this.#chain.head;
-      const now = performance.now();
       if (this.held(now)) {
         if (!head.once) return this.#arm(this.holder!.until);
         this.#refuse(head, now);
@@ -85,7 +90,7 @@ export class KeyQueue implements WaiterHost {
         return this.#arm(head.notBefore);
       } else {
         this.holder = undefined;
-        this.#ask(head);
+        this.#ask(head, now);
       }
     }
     if (!this.#chain.head) this.#rest();
@@ -131,23 +136,24 @@ export class KeyQueue implements WaiterHost {
     return waiter.notObtained(now);
   }
 
-  #ask(waiter: Waiter): void {
+  #ask(waiter: Waiter, now: number): void {
     this.#asking = waiter;
     let answer: Answer<Grant | Refusal>;
     try {
-      answer = this.store.obtain(waiter.lease, waiter.once || waiter.terms.retry ? undefined : waiter);
+      answer = this.store.obtain(waiter.lease, now, waiter.once || waiter.terms.retry ? undefined : waiter);
     } catch (error) {
       return this.#failed(waiter, error);
     }
-    this.#await(waiter, answer);
+    this.#await(waiter, answer, now);
   }
 
-  #await(waiter: Waiter, answer: Answer<Grant | Refusal>): void {
-    if (!(answer instanceof Promise)) return this.#answered(waiter, answer);
+  #await(waiter: Waiter, answer: Answer<Grant | Refusal>, asked: number): void {
+    if (!(answer instanceof Promise)) return this.#answered(waiter, answer, asked);
     answer.then(
       (later) => {
-        this.#answered(waiter, later);
-        this.serve();
+        const now = performance.now();
+        this.#answered(waiter, later, now);
+        this.serve(now);
       },
       (error: unknown) => {
         this.#failed(waiter, error);
@@ -156,8 +162,7 @@ export class KeyQueue implements WaiterHost {
     );
   }
 
-  #answered(waiter: Waiter, answer: Grant | Refusal): void {
-    const now = performance.now();
+  #answered(waiter: Waiter, answer: Grant | Refusal, now: number): void {
     this.#asking = undefined;
     this.#heard = now;
     if (answer.granted) this.#granted(waiter, answer, now);
@@ -225,10 +230,14 @@ export class KeyQueue implements WaiterHost {
 
   /** Nobody waits: no timer, and no entry unless we hold. */
   #rest(): void {
+    if (this.#timer) this.#disarm();
+    if (!this.holder && !this.#asking) this.owner.emptied(this);
+  }
+
+  #disarm(): void {
     clearTimeout(this.#timer);
     this.#timer = undefined;
     this.#timerAt = Infinity;
-    if (!this.holder && !this.#asking) this.emptied(this);
   }
 
   /** Sees to it that `serve` runs at `at`; a timer that is set for earlier stays and is set anew when it fires. */

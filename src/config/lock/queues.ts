@@ -4,10 +4,13 @@ import { LockNotHeldError, NotObtainedError, ProviderUnreachableError } from './
 import type { Lease } from './lease.js';
 import type { WaitTerms } from './options.js';
 import type { Answer, LockStore } from './provider/store.js';
-import { KeyQueue } from './queue.js';
+import { KeyQueue, type QueueOwner } from './queue.js';
+
+/** So many keys may be there before those whose holds ran out are looked for. */
+const SWEEP_FROM = 1_024;
 
 /** The queues of one factory, one for every key that is held or waited for, in front of its store. */
-export class Queues {
+export class Queues implements QueueOwner {
   readonly #queues = new Map<string, KeyQueue>();
   #sweeper: MapIterator<KeyQueue> | undefined;
   #closed: NotReadyError | undefined;
@@ -27,17 +30,18 @@ export class Queues {
   /**
    * Makes the lease held.
    * @param once one try instead of a wait
+   * @param value what a wait resolves with
    * @returns undefined when it is held already, else the wait
    */
-  acquire(lease: Lease, terms: WaitTerms, once: boolean): Promise<void> | undefined {
+  acquire<T>(lease: Lease, terms: WaitTerms, once: boolean, value: T): Promise<T> | undefined {
     if (this.#closed) throw this.#closed;
     if (terms.signal?.aborted) throw terms.signal.reason;
     const now = performance.now();
     const queue = this.#queues.get(lease.key) ?? this.#open(lease.key);
     if (once && (queue.waitedFor || queue.held(now))) throw new NotObtainedError(lease.key, 0);
-    if (!this.store.immediate || !queue.free(now)) return queue.join(lease, terms, once, now);
-    const answer = this.store.obtain(lease);
-    if (answer instanceof Promise || !answer.granted) return queue.join(lease, terms, once, now);
+    if (!this.store.immediate || !queue.free(now)) return queue.join(lease, terms, once, now, value);
+    const answer = this.store.obtain(lease, now);
+    if (answer instanceof Promise || !answer.granted) return queue.join(lease, terms, once, now, value);
     queue.holder = lease;
     lease.grant(answer.fence, answer.until, now);
     return undefined;
@@ -106,13 +110,14 @@ export class Queues {
   }
 
   #open(key: string): KeyQueue {
-    this.#sweep();
-    const queue = new KeyQueue(key, this.store, (empty) => this.#emptied(empty));
+    if (this.#queues.size >= SWEEP_FROM) this.#sweep();
+    const queue = new KeyQueue(key, this.store, this);
     this.#queues.set(key, queue);
     return queue;
   }
 
-  #emptied(queue: KeyQueue): void {
+  /** @internal */
+  emptied(queue: KeyQueue): void {
     if (this.#queues.get(queue.key) === queue) this.#queues.delete(queue.key);
   }
 

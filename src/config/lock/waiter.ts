@@ -31,12 +31,13 @@ export class Waiter implements Line {
   taken = false;
   #end: NodeJS.Timeout | undefined;
   #tick: NodeJS.Timeout | undefined;
-  #resolve!: () => void;
+  #resolve!: (value: unknown) => void;
   #reject!: (reason: unknown) => void;
 
   /**
    * @param once a single try: refused as soon as somebody else has the key
    * @param since when it came, on `performance.now()`
+   * @param value what the wait resolves with
    */
   constructor(
     private readonly host: WaiterHost,
@@ -44,6 +45,7 @@ export class Waiter implements Line {
     readonly terms: WaitTerms,
     readonly once: boolean,
     readonly since: number,
+    private readonly value: unknown,
   ) {}
 
   get followed(): boolean {
@@ -59,8 +61,8 @@ export class Waiter implements Line {
   }
 
   /** Settles with the wait: resolves when the lease is held. */
-  wait(): Promise<void> {
-    const promise = new Promise<void>((resolve, reject) => {
+  wait(): Promise<unknown> {
+    const promise = new Promise<unknown>((resolve, reject) => {
       this.#resolve = resolve;
       this.#reject = reject;
     });
@@ -71,7 +73,7 @@ export class Waiter implements Line {
 
   resolve(): void {
     this.#leave();
-    this.#resolve();
+    this.#resolve(this.value);
   }
 
   reject(reason: unknown): void {
@@ -106,8 +108,8 @@ export class Waiter implements Line {
 
   #leave(): void {
     this.settled = true;
-    clearTimeout(this.#end);
-    clearTimeout(this.#tick);
+    if (this.#end) clearTimeout(this.#end);
+    if (this.#tick) clearTimeout(this.#tick);
     this.terms.signal?.removeEventListener('abort', this);
   }
 }

@@ -15,8 +15,8 @@ export class GoCacheStore implements LockStore {
     return sent + ttl;
   }
 
-  obtain(ask: Ask): Answer<Grant | Refusal> {
-    return { granted: true, fence: nextFence(), until: performance.now() + ask.ttl };
+  obtain(ask: Ask, now: Milliseconds): Answer<Grant | Refusal> {
+    return { granted: true, fence: nextFence(), until: now + ask.ttl };
   }
 
   refresh(_ask: Ask, ttl: Milliseconds): Answer<Milliseconds | undefined> {

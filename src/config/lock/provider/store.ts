@@ -64,11 +64,12 @@ export interface LockStore {
   deadline(sent: Milliseconds, ttl: Milliseconds): Milliseconds;
   /**
    * Takes the key for `ask.value` and `ask.ttl`, in one step, if nobody has it.
+   * @param now on `performance.now()`, before the question
    * @param line of a waiter that stays: it may be given the key later, without another question
    */
-  obtain(ask: Ask, line?: Line): Answer<Grant | Refusal>;
+  obtain(ask: Ask, now: Milliseconds, line?: Line): Answer<Grant | Refusal>;
   /** Hands the hold of `from` on to `to` without a question, value and all; undefined when the store must be asked. */
-  pass?(from: Ask, to: Ask): Grant | undefined;
+  pass?(from: Ask, to: Ask, now: Milliseconds): Grant | undefined;
   /** Gives the hold the lifetime `ttl` from now: the new deadline, or undefined when `ask.value` does not have the key. */
   refresh(ask: Ask, ttl: Milliseconds): Answer<Milliseconds | undefined>;
   /** Frees the key if `ask.value` has it: whether it had. */
