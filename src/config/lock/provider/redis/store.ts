@@ -83,7 +83,7 @@ export class RedisStore implements LockStore {
     return sent + ttl - DRIFT - ttl * DRIFT_RATE;
   }
 
-  async obtain(ask: Ask, line?: Line): Promise<Grant | Refusal> {
+  async obtain(ask: Ask, _now: Milliseconds, line?: Line): Promise<Grant | Refusal> {
     this.#undoing.spare(ask);
     const wait = waitOf(ask) ?? (ask.memo = new Wait(ask, line));
     for (;;) {
@@ -112,9 +112,8 @@ export class RedisStore implements LockStore {
     return reply === -3 ? 0 : orForever(reply);
   }
 
-  pass(from: Ask, to: Ask): Grant | undefined {
+  pass(from: Ask, to: Ask, now: Milliseconds): Grant | undefined {
     const visit = waitOf(from)?.visit;
-    const now = performance.now();
     const left = from.until - now;
     if (!visit || visit.next > visit.end || now - visit.at > COHORT) return undefined;
     if (!from.plain || !to.plain || left < to.ttl * COHORT_LEFT || left > to.ttl || to.memo) return undefined;
