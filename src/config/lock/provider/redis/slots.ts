@@ -1,12 +1,14 @@
-import slotOf from 'cluster-key-slot';
-
 /** Slots of a Redis Cluster, by its specification. */
 const SLOTS = 16_384;
 const GUARD = 'mlk:fence';
 
+/** Redis hashes what is between the first `{` and the next `}`, if there is anything; else the whole key. */
+const HASH_TAG = /^[^{]*\{([^}]+)\}/;
+
 /** The slot of a key: operations in one call must share it. */
 export function slot(key: string): number {
-  return slotOf(key);
+  // Not by the package that ioredis uses: for keys such as `{}{a}` that one finds another slot than Redis.
+  return crc16(HASH_TAG.exec(key)?.[1] ?? key) % SLOTS;
 }
 
 /**
@@ -19,12 +21,9 @@ export function lineOf(key: string, cluster: boolean): string {
   return key.includes('{') ? `${tagOf(key)}${key}:~q` : `${key}:~q${tagOf(key)}`;
 }
 
-/** Redis hashes what is between the first `{` and the next `}`, if there is anything. */
-const HASH_TAG = /^[^{]*\{[^}]+\}/;
-
 function tagOf(key: string): string {
   tags ??= tagTable();
-  return `{${tags[slotOf(key)]}}`;
+  return `{${tags[slot(key)]}}`;
 }
 
 /**
@@ -45,7 +44,7 @@ function tagTable(): string[] {
   const table = new Array<string>(SLOTS);
   for (let found = 0, n = 0; found < SLOTS; n += 1) {
     const tag = n.toString(36);
-    const at = slotOf(tag);
+    const at = slot(tag);
     if (table[at] === undefined) {
       table[at] = tag;
       found += 1;
@@ -53,3 +52,16 @@ function tagTable(): string[] {
   }
   return table;
 }
+
+/** The checksum by which Redis divides keys: CRC16 of the XMODEM kind. */
+function crc16(text: string): number {
+  let sum = 0;
+  for (const byte of Buffer.from(text)) sum = ((sum << 8) & 0xffff) ^ CRC_OF_BYTE[(sum >> 8) ^ byte]!;
+  return sum;
+}
+
+const CRC_OF_BYTE = Array.from({ length: 256 }, (_, byte) => {
+  let sum = byte << 8;
+  for (let bit = 0; bit < 8; bit += 1) sum = sum & 0x8000 ? (sum << 1) ^ 0x1021 : sum << 1;
+  return sum & 0xffff;
+});

@@ -1,0 +1,204 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { afterAll, beforeAll, expect, it } from '@jest/globals';
+import { Cluster, type ClusterOptions } from 'ioredis';
+import { lock } from 'mcube-lock';
+import { slot } from '../../../../src/config/lock/provider/redis/slots.js';
+import { keepsLockPromises } from '../../../support/lock_promises.js';
+import { runScript } from '../../../support/child.js';
+import { describeWithOwnRedis, startCluster, uniquePrefix, type RedisCluster } from '../../../support/redis_server.js';
+import { eventually } from '../../../support/time.js';
+
+const startupNodes = (cluster: RedisCluster) => cluster.nodes.map(({ host, port }) => ({ host, port }));
+
+describeWithOwnRedis('locks on a cluster of three masters', () => {
+  let cluster: RedisCluster;
+  const factories: lock.LockFactory[] = [];
+
+  const open = (prefix: string, options: ClusterOptions = {}, more = {}): lock.LockFactory => {
+    const client = new Cluster(startupNodes(cluster), { lazyConnect: true, ...options } as object);
+    const factory = lock.open({ provider: 'redis', client, prefix, ...more });
+    factories.push(factory);
+    return factory;
+  };
+
+  beforeAll(async () => {
+    cluster = await startCluster();
+  });
+  afterAll(async () => {
+    await Promise.all(factories.map((factory) => factory.close(500).catch(() => undefined)));
+    await cluster.stop();
+  });
+
+  keepsLockPromises('redis cluster', () => {
+    const prefix = uniquePrefix();
+    const [ours, theirs] = [open(prefix), open(prefix)];
+    return Promise.resolve({
+      ours,
+      theirs,
+      close: async () => {
+        await Promise.all([ours.close(), theirs.close()]);
+      },
+    });
+  });
+
+  it('keys of many slots are taken and handed over at once, with and without hash tags and braces', async () => {
+    const prefix = uniquePrefix();
+    const [ours, theirs] = [open(prefix), open(prefix)];
+    const shapes = ['plain', '{tag}:x', 'x{tag}y', 'a}b', 'a{b', '{}', '}{', '{}{a}', '{{a}}', '中文 🔒'];
+    const keys = Array.from({ length: 100 }, (_, n) => `${shapes[n % shapes.length]}${n}`);
+    expect(new Set(keys.map((key) => slot(prefix + key))).size).toBeGreaterThan(50);
+    const held = await Promise.all(keys.map((key) => ours.new(key, '60s').lock()));
+    const waiting = keys.map((key) => theirs.new(key, '60s').lock({ wait: '5s' }));
+    await sleep(100);
+    await Promise.all(held.map((one) => one.unlock()));
+    const next = await Promise.all(waiting);
+    next.forEach(({ fence }) => expect(fence).toBeGreaterThan(0n));
+    await Promise.all(next.map((one) => one.unlock()));
+  });
+
+  it('finds the slot that Redis finds', async () => {
+    const [node] = cluster.nodes;
+    for (const key of ['plain', '{tag}:x', 'x{tag}y', 'a}b', 'a{b', '{}', '}{', '{}{a}', '{{a}}', '{}}', '中文 {🔒}']) {
+      expect(slot(key)).toBe(Number(await node!.cli('cluster', 'keyslot', key)));
+    }
+  });
+
+  it('a waiter in another process is woken by the release, on every master', async () => {
+    const prefix = uniquePrefix();
+    const [ours, theirs] = [open(prefix), open(prefix)];
+    const times: number[] = [];
+    for (let round = 0; round < 12; round += 1) {
+      const held = await ours.new(`k${round}`, '60s').lock();
+      const waiting = theirs.new(`k${round}`, '60s').lock({ wait: '5s' });
+      // The first one to wait must have listened by then, and so long that no poll is near.
+      await sleep(round === 0 ? 500 : 60);
+      const released = performance.now();
+      await held.unlock();
+      const next = await waiting;
+      times.push(performance.now() - released);
+      expect(next.fence).toBeGreaterThan(0n);
+      await next.unlock();
+    }
+    times.sort((a, b) => a - b);
+    expect(times[6]).toBeLessThan(30);
+    expect(times[11]).toBeLessThan(150);
+  });
+
+  it("keys are at exactly the client's keyPrefix + prefix + key", async () => {
+    const prefix = uniquePrefix();
+    for (const options of [{ keyPrefix: 'app:' }, { redisOptions: { keyPrefix: 'app:' } }] as ClusterOptions[]) {
+      const factory = open(prefix, { ...options, enableAutoPipelining: true, enableOfflineQueue: true });
+      const held = await factory.new('k', '10s').lock();
+      const plain = new Cluster(startupNodes(cluster));
+      expect(await plain.get(`app:${prefix}k`)).toBe(held.token);
+      await held.unlock();
+      expect(await plain.exists(`app:${prefix}k`)).toBe(0);
+      await plain.quit();
+      await factory.close();
+    }
+  });
+
+  it('follows a slot that moved to another master, also with somebody in line', async () => {
+    const prefix = uniquePrefix();
+    const [ours, theirs] = [open(prefix), open(prefix)];
+    const key = 'moving';
+    const at = String(slot(prefix + key));
+    const held = await ours.new(key, '60s').lock();
+    const waiting = theirs.new(key, '60s').lock({ wait: '10s' });
+    await sleep(100);
+    await moveSlot(cluster, at);
+    await held.refresh();
+    const started = performance.now();
+    await held.unlock();
+    const next = await waiting;
+    expect(performance.now() - started).toBeLessThan(2_500);
+    expect(next.fence).toBeGreaterThan(0n);
+    await next.unlock();
+    await (await ours.new(key, '1s').tryLock()).unlock();
+  });
+
+  it('a connection that is cut is healed, and who stood in line is served', async () => {
+    const prefix = uniquePrefix();
+    const [ours, theirs] = [open(prefix), open(prefix)];
+    const held = await ours.new('cut', '60s').lock();
+    const waiting = theirs.new('cut', '60s').lock({ wait: '10s' });
+    await sleep(100);
+    for (const node of cluster.nodes) await node.cli('client', 'kill', 'type', 'normal', 'skipme', 'yes');
+    for (const node of cluster.nodes) await node.cli('client', 'kill', 'type', 'pubsub');
+    await held.refresh();
+    await sleep(200);
+    const released = performance.now();
+    await held.unlock();
+    await (await waiting).unlock();
+    expect(performance.now() - released).toBeLessThan(1_500);
+  });
+
+  it('does not keep an idle process alive, and its connections stay open until then', async () => {
+    const script = `
+      import { Cluster } from 'ioredis';
+      import { lock } from 'mcube-lock';
+      const client = new Cluster(${JSON.stringify(startupNodes(cluster))}, { lazyConnect: true, slotsRefreshInterval: 200 });
+      const [one, other] = [1, 2].map(() => lock.open({ provider: 'redis', client, prefix: '${uniquePrefix()}' }));
+      const held = await Promise.all(Array.from({ length: 30 }, (_, n) => one.new('k' + n, '60s').lock()));
+      const waiting = Array.from({ length: 30 }, (_, n) => other.new('k' + n, '60s').lock());
+      await new Promise((resolve) => setTimeout(resolve, 100));
+      await Promise.all(held.map((lock) => lock.unlock()));
+      await Promise.all((await Promise.all(waiting)).map((lock) => lock.unlock()));
+      const last = performance.now();
+      process.once('exit', () => console.log(Math.round(performance.now() - last)));
+    `;
+    const ended = await runScript(script, { limit: 8_000 });
+    expect(ended).toMatchObject({ code: 0, timedOut: false, stderr: '' });
+    expect(Number(ended.stdout)).toBeLessThan(1_000);
+  });
+
+  it('a wrong password is told at once, without showing it', async () => {
+    await using guarded = await startCluster(1, { password: 'right' });
+    const client = new Cluster(startupNodes(guarded), { lazyConnect: true, redisOptions: { password: 'hunter2' } });
+    await using factory = lock.open({ provider: 'redis', client, commandTimeout: '2s' });
+    const error = await factory
+      .new('k', '1s')
+      .tryLock()
+      .catch((thrown: unknown) => thrown);
+    expect(error).toMatchObject({ code: 'ERR_LOCK_PROVIDER' });
+    expect((error as Error).message).toContain('WRONGPASS');
+    expect((error as Error).message).not.toContain('hunter2');
+  });
+
+  // The last one: it takes a master away.
+  it('a master that is gone is told for its keys alone, and is used again when it is back', async () => {
+    const prefix = uniquePrefix();
+    const factory = open(prefix, {}, { commandTimeout: '400ms' });
+    for (const node of cluster.nodes) await node.cli('config', 'set', 'cluster-require-full-coverage', 'no');
+    const lost = cluster.nodes[0]!;
+    const keys = Array.from({ length: 30 }, (_, n) => `k${n}`);
+    const first = (key: string): boolean => slot(prefix + key) < 16_384 / 3;
+    const [on, again] = keys.filter(first) as [string, string];
+    const off = keys.find((key) => !first(key))!;
+    const held = await factory.new(on, '60s').lock();
+    await lost.kill();
+    await (await factory.new(off, '1s').lock()).unlock();
+    await expect(held.refresh()).rejects.toBeInstanceOf(lock.ProviderUnreachableError);
+    await expect(factory.new(again, '1s').tryLock()).rejects.toBeInstanceOf(lock.ProviderError);
+    await (await factory.new(off, '1s').lock()).unlock();
+    await lost.start();
+    await eventually(async () => (await factory.new(again, '1s').tryLock()).unlock(), 8_000);
+  });
+});
+
+/** As an operator does with an empty importing and migrating state: keys first, then the owner, told to everybody. */
+async function moveSlot(cluster: RedisCluster, which: string): Promise<void> {
+  const ids = await Promise.all(cluster.nodes.map((node) => node.cli('cluster', 'myid')));
+  const owns = await Promise.all(cluster.nodes.map((node) => node.cli('cluster', 'countkeysinslot', which)));
+  const from = owns.findIndex((count) => count !== '0');
+  const to = (from + 1) % cluster.nodes.length;
+  const [source, target] = [cluster.nodes[from]!, cluster.nodes[to]!];
+  await target.cli('cluster', 'setslot', which, 'importing', ids[from]!);
+  await source.cli('cluster', 'setslot', which, 'migrating', ids[to]!);
+  for (;;) {
+    const keys = (await source.cli('cluster', 'getkeysinslot', which, '100')).split('\n').filter(Boolean);
+    if (keys.length === 0) break;
+    await source.cli('migrate', target.host, String(target.port), '', '0', '5000', 'keys', ...keys);
+  }
+  for (const node of [target, source, ...cluster.nodes]) await node.cli('cluster', 'setslot', which, 'node', ids[to]!);
+}
