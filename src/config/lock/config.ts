@@ -23,10 +23,10 @@ export class LockConfig extends IocObject {
   @duration({ none: true, about: 'How long a lock waits that says nothing of it; "none" is until its signal aborts.' })
   wait: Milliseconds | undefined = undefined;
 
-  @duration({ least: 1, about: 'The first pause between two tries of a waiter on redis; each is twice the last.' })
+  @duration({ least: 1, about: 'The first pause of a waiter on redis that may not subscribe and so polls; each is twice the last.' })
   pollMin: Milliseconds = 25;
 
-  @duration({ least: 1, about: 'The longest pause between two tries of a waiter on redis.' })
+  @duration({ least: 1, about: 'The longest pause of a waiter on redis that polls.' })
   pollMax: Milliseconds = 250;
 
   @inject(RedisConfig)
