@@ -150,7 +150,8 @@ function scriptCall(guard: string, calls: readonly Call[], cluster: boolean): Sc
     call.sent = now;
     fences += call.fences;
     keys.push(call.key, lineOf(call.key, cluster));
-    args.push(call.op, ...call.args);
+    // One that may have been done before may stand in line already, as one that asks again does.
+    args.push(call.op === 'O' && call.repeated ? 'K' : call.op, ...call.args);
   }
   args[0] = fences;
   return { keys, args };

@@ -32,7 +32,7 @@ export class Ears {
   async add(nodes: readonly Redis[]): Promise<boolean> {
     const added = nodes.filter((node) => !this.#ears.has(node));
     for (const node of added) this.#ears.set(node, this.#open(node));
-    const outcomes = await Promise.allSettled(nodes.map((node) => this.#ears.get(node)));
+    const outcomes = await Promise.allSettled(nodes.map((node) => this.#ears.get(node)!));
     const reasons = outcomes.flatMap((outcome) => (outcome.status === 'rejected' ? [outcome.reason as Error] : []));
     const refusal = reasons.find(isReplyError) ?? (reasons.length === nodes.length ? reasons[0] : undefined);
     if (refusal) throw refusal;

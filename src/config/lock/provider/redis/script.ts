@@ -112,11 +112,8 @@ end
 
 function run.K(key, queue, value, ttl, block, entry)
   local current = redis.call('GET', key)
-  if not current then
-    if not hand_on(key, queue) then return give(key, value, ttl, block) end
-    current = redis.call('GET', key)
-  end
-  if current == value then
+  if not current and hand_on(key, queue) then current = redis.call('GET', key) end
+  if not current or current == value then
     if entry ~= '' then redis.pcall('LREM', queue, 0, entry) end
     return give(key, value, ttl, block)
   end

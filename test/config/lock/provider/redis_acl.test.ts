@@ -1,0 +1,153 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { afterAll, beforeAll, expect, it, jest } from '@jest/globals';
+import { Redis } from 'ioredis';
+import { lock } from 'mcube-lock';
+import { keepsLockPromises } from '../../../support/lock_promises.js';
+import { describeWithOwnRedis, startRedis, type RedisServer } from '../../../support/redis_server.js';
+
+/**
+ * The least that a user of locks needs, in the words of an ACL file:
+ *
+ *     user locks on >secret resetchannels &mlk:* ~app:* ~mlk:fence* -@all +eval +evalsha +get +set +del +pexpire +pttl
+ *       +time +lpop +rpush +lrem +lpos +publish +subscribe
+ *
+ * `app:` is the prefix of the locks. HELLO and AUTH are always allowed. More is needed by ioredis:
+ * - +info for its ready check and with Sentinel; else `enableReadyCheck: false`, or it prints a line for each connection
+ * - +select for another database than 0
+ * - +cluster|slots +cluster|info on a cluster
+ * And by us, to notice at once when a client that is none of ours releases: +client|tracking +client|id
+ * &__redis__:invalidate
+ */
+const COMMANDS = 'eval evalsha get set del pexpire pttl time lpop rpush lrem lpos publish subscribe'.split(' ');
+
+const rule = (name: string, without: string[] = [], channels = '&mlk:*'): string => {
+  const allowed = COMMANDS.filter((command) => !without.includes(command)).map((command) => `+${command}`);
+  return `user ${name} on >secret resetchannels ${channels} ~app:* ~mlk:fence* -@all ${allowed.join(' ')}`;
+};
+
+describeWithOwnRedis('a user who may do little', () => {
+  let server: RedisServer;
+  const factories: lock.LockFactory[] = [];
+
+  const open = (username: string): lock.LockFactory => {
+    const { host, port } = server;
+    const client = new Redis({
+      ...{ host, port, username, password: 'secret' },
+      ...{ lazyConnect: true, enableReadyCheck: false },
+    });
+    const factory = lock.open({ provider: 'redis', client, prefix: 'app:' });
+    factories.push(factory);
+    return factory;
+  };
+
+  beforeAll(async () => {
+    const users = [
+      'user default on nopass ~* &* +@all',
+      rule('minimum'),
+      rule('no_channel', [], ''),
+      ...COMMANDS.map((command) => rule(`no_${command}`, [command])),
+      rule('no_list', ['lpos', 'rpush', 'lrem', 'lpop']),
+    ];
+    server = await startRedis({ acl: users.join('\n') });
+  });
+  afterAll(async () => {
+    await Promise.all(factories.map((factory) => factory.close(500).catch(() => undefined)));
+    await server.stop();
+  });
+
+  keepsLockPromises('redis, with the documented permissions', () => {
+    const [ours, theirs] = [open('minimum'), open('minimum')];
+    return Promise.resolve({
+      ours,
+      theirs,
+      close: async () => {
+        await Promise.all([ours.close(), theirs.close()]);
+      },
+    });
+  });
+
+  it('is told of a release at once, with the documented permissions, and without a warning', async () => {
+    const warned = jest.spyOn(process, 'emitWarning').mockImplementation(() => undefined);
+    expect(await handOver('minimum')).toBeLessThan(20);
+    expect(warned).not.toHaveBeenCalled();
+    warned.mockRestore();
+  });
+
+  it.each(['no_channel', 'no_subscribe', 'no_publish', 'no_rpush', 'no_lpos', 'no_list'])(
+    '%s: waiters ask again and again, one at a time and in turn, with one warning',
+    async (user) => {
+      const warned = jest.spyOn(process, 'emitWarning').mockImplementation(() => undefined);
+      const [one, other] = [open(user), open('minimum')];
+      const order: number[] = [];
+      for (let round = 0; round < 2; round += 1) {
+        const held = await other.new('polled', '60s').lock();
+        const waiting = [1, 2].map(async (place) => {
+          const mine = await one.new('polled', '60s').lock({ wait: '5s' });
+          await expect(other.new('polled', '1s').tryLock()).rejects.toBeInstanceOf(lock.NotObtainedError);
+          order.push(place);
+          await mine.unlock();
+        });
+        await sleep(100);
+        const released = performance.now();
+        await held.unlock();
+        await Promise.all(waiting);
+        expect(performance.now() - released).toBeLessThan(600);
+      }
+      expect(order).toEqual([1, 2, 1, 2]);
+      expect(warned.mock.calls).toEqual([
+        [
+          expect.stringMatching(/^lock: waiters ask redis again and again, .*(NOPERM|can't run this command)/),
+          { type: 'LockWarning', code: 'LOCK_POLLING' },
+        ],
+      ]);
+      warned.mockRestore();
+    },
+  );
+
+  it.each(['no_lpop', 'no_lrem'])('%s: waiters are served when they ask the next time', async (user) => {
+    expect(await handOver(user)).toBeLessThan(1_500);
+  });
+
+  it.each([
+    ['evalsha', /NOPERM .*'evalsha'/],
+    ['eval', /NOPERM .*'eval'/],
+    ['get', /NOPERM|can't run this command/],
+    ['set', /NOPERM|can't run this command/],
+    ['time', /NOPERM|can't run this command/],
+  ])('without %s it is told what is refused', async (command, named) => {
+    // So that the text of the script is sent.
+    if (command === 'eval') await server.cli('script', 'flush');
+    const factory = open(`no_${command}`);
+    const error = await factory
+      .new('refused', '100ms')
+      .lock()
+      .catch((thrown: unknown) => thrown);
+    expect(error).toBeInstanceOf(lock.ProviderError);
+    expect(error).not.toBeInstanceOf(lock.ProviderUnreachableError);
+    expect((error as Error).message).toMatch(named);
+    expect(await server.cli('exists', 'app:refused')).toBe('0');
+  });
+
+  it('a key outside of what it may touch is told as refused', async () => {
+    const { host, port } = server;
+    const client = new Redis({ host, port, username: 'minimum', password: 'secret', lazyConnect: true });
+    const print = jest.spyOn(console, 'warn').mockImplementation(() => undefined);
+    await using factory = lock.open({ provider: 'redis', client, prefix: 'elsewhere:' });
+    await expect(factory.new('k', '1s').lock()).rejects.toThrow(/redis refused: NOPERM .*keys/);
+    print.mockRestore();
+  });
+
+  /** Milliseconds from a release to the grant of a waiter in another process. */
+  async function handOver(user: string): Promise<number> {
+    const [ours, theirs] = [open(user), open(user)];
+    const held = await ours.new('handed', '60s').lock();
+    const waiting = theirs.new('handed', '60s').lock({ wait: '5s' });
+    await sleep(150);
+    const released = performance.now();
+    await held.unlock();
+    const next = await waiting;
+    const ms = performance.now() - released;
+    await next.unlock();
+    return ms;
+  }
+});
