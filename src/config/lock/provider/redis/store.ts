@@ -85,7 +85,7 @@ export class RedisStore implements LockStore {
 
   async obtain(ask: Ask, _now: Milliseconds, line?: Line): Promise<Grant | Refusal> {
     this.#undoing.spare(ask);
-    const wait = waitOf(ask) ?? (ask.memo = new Wait(ask, line));
+    const wait = this.#begin(ask, line);
     for (;;) {
       const answer = await this.#question(wait);
       if (answer.granted || !line || answer.listening || wait.over) return answer;
@@ -129,7 +129,7 @@ export class RedisStore implements LockStore {
     wait.over = true;
     this.#leave(wait);
     const unsent = wait.question?.sent === 0;
-    if (unsent) wait.question?.cancel(new ProviderUnreachableError('redis', 0));
+    this.#unask(wait);
     // Refused, and in no line: there is nothing to undo.
     if (wait.wid === 0 && !wait.visit && (unsent || wait.answered)) return;
     if (wait.wid !== 0) this.#remember(wait);
@@ -149,6 +149,16 @@ export class RedisStore implements LockStore {
     this.#foreign.close();
     await this.#undoing.close(limit);
     this.#batch.close();
+  }
+
+  /** Who was abandoned because his grant came too late, and still wants the key, begins anew. */
+  #begin(ask: Ask, line: Line | undefined): Wait {
+    const before = waitOf(ask);
+    if (before && !before.over) return before;
+    if (before) this.#gone.delete(before.wid);
+    const wait = new Wait(ask, line);
+    ask.memo = wait;
+    return wait;
   }
 
   async #question(wait: Wait): Promise<Grant | RedisRefusal> {
@@ -217,6 +227,11 @@ export class RedisStore implements LockStore {
     if (wait.wid !== 0) this.#inLine.delete(wait.wid);
   }
 
+  /** What was asked is not sent (again) behind what follows now: its undoing, or the release of what was given meanwhile. */
+  #unask(wait: Wait): void {
+    if (!wait.answered) wait.question?.cancel(new ProviderUnreachableError('redis', 0));
+  }
+
   #remember(wait: Wait): void {
     this.#gone.set(wait.wid, wait);
     if (this.#gone.size > REMEMBERED) this.#gone.delete(this.#gone.keys().next().value!);
@@ -235,6 +250,7 @@ export class RedisStore implements LockStore {
     const until = at === undefined ? -Infinity : this.deadline(at, ask.ttl);
     if (until - arrival < ask.ttl / 2) return void this.#confirm(wait, message.fence);
     this.#visited(wait, message.fence, FENCE_BLOCK);
+    this.#unask(wait);
     wait.line?.grant({ granted: true, fence: message.fence, until });
   }
 
@@ -246,6 +262,7 @@ export class RedisStore implements LockStore {
     if (!this.#inLine.has(wait.wid)) return;
     if (until === undefined) return wait.line?.ask();
     this.#visited(wait, fence, FENCE_BLOCK);
+    this.#unask(wait);
     wait.line?.grant({ granted: true, fence, until });
   }
 

@@ -30,7 +30,7 @@ export class Undoing {
   /** @param once undoes it; true when there was something to undo, false when there was not */
   start(ask: Ask, once: () => Promise<boolean>): void {
     const id = identity(ask);
-    if (this.#errands.has(id) || this.#closed) return;
+    if (this.#errands.get(id)?.spared === false || this.#closed) return;
     const { generation } = this.connection;
     const errand: Errand = { spared: false, tried: Promise.resolve() };
     this.#errands.set(id, errand);
