@@ -102,7 +102,11 @@ local run = {}
 
 function run.O(key, queue, value, ttl, block, entry)
   local current = redis.call('GET', key)
-  if not current or current == value then return give(key, value, ttl, block) end
+  if not current or current == value then
+    -- Sent again after a lost answer, it may stand in line already.
+    if entry ~= '' then redis.pcall('LREM', queue, 0, entry) end
+    return give(key, value, ttl, block)
+  end
   return refused(key, current, queue, entry)
 end
 
