@@ -17,9 +17,47 @@ const NOT_NOW = /^(?:@?user_script:[^-]*-)?(?:READONLY|MASTERDOWN|LOADING|CLUSTE
 /** Those that another server must be asked for: it is no master (any more). */
 const NOT_HERE = /READONLY|MASTERDOWN/;
 
+/** Calls that left together. */
+class Flight {
+  readonly started = performance.now();
+  readonly errand: boolean;
+  /** What is not answered yet, and what was sent last. */
+  open: Call[];
+  sent: Call[] = [];
+  over = false;
+  /** Called when it ends without an answer. */
+  onEnd: (() => void) | undefined;
+  #abort: AbortController | undefined;
+
+  constructor(
+    readonly guard: string,
+    calls: Call[],
+  ) {
+    this.open = calls;
+    this.errand = calls[0]?.errand ?? false;
+  }
+
+  /** Aborts when it is over; made for those who have to wait for a connection. */
+  get signal(): AbortSignal {
+    this.#abort ??= new AbortController();
+    if (this.over) this.#abort.abort();
+    return this.#abort.signal;
+  }
+
+  end(): void {
+    if (this.over) return;
+    this.over = true;
+    this.#abort?.abort();
+    this.onEnd?.();
+  }
+}
+
 /** Sends all operations of one turn of the event loop as one call, in their order, and again until it is answered. */
 export class Batch {
   #calls: Call[] = [];
+  /** What is on its way, the oldest first. */
+  readonly #flights = new Set<Flight>();
+  #timer: NodeJS.Timeout | undefined;
   /** Calls in a row that ran out of time. */
   #silent = 0;
   #closed = false;
@@ -43,6 +81,8 @@ export class Batch {
   /** Ends what is under way; nothing is asked again. */
   close(): void {
     this.#closed = true;
+    clearTimeout(this.#timer);
+    for (const flight of this.#flights) this.#gaveUp(flight);
     this.connection.drop();
   }
 
@@ -71,46 +111,67 @@ export class Batch {
   }
 
   #cut(guard: string, calls: Call[]): void {
-    for (let at = 0; at < calls.length; at += this.cap) void this.#send(guard, calls.slice(at, at + this.cap));
+    for (let at = 0; at < calls.length; at += this.cap) this.#send(guard, calls.slice(at, at + this.cap));
   }
 
-  async #send(guard: string, calls: Call[]): Promise<void> {
-    const started = performance.now();
-    const over = new AbortController();
-    const timer = setTimeout(() => this.#gaveUp(calls, started, over), this.limit);
-    const { errand } = calls[0]!;
-    if (errand) timer.unref();
-    for (const call of calls) {
-      call.onCancel = () => {
-        if (calls.every(({ cancelled }) => cancelled)) over.abort();
-      };
-    }
-    let open = calls;
-    for (let pause = FIRST_PAUSE; !over.signal.aborted && !this.#closed; pause = Math.min(pause * 2, LAST_PAUSE)) {
-      open = await this.#once(guard, open, over.signal, errand);
-      if (open.length === 0) return clearTimeout(timer);
-      if (errand) break;
-      await sleep(pause, undefined, { signal: over.signal }).catch(() => undefined);
-    }
-    clearTimeout(timer);
-    this.#reject(calls, started);
+  #send(guard: string, calls: Call[]): void {
+    const flight = new Flight(guard, calls);
+    for (const call of calls) call.onCancel = () => calls.every(({ cancelled }) => cancelled) && flight.end();
+    this.#flights.add(flight);
+    this.#watch();
+    const answer = this.connection.runNow(() => this.#request(flight), flight.errand);
+    if (!answer) return void this.#persist(flight, FIRST_PAUSE);
+    // Ends with the answer or with the time, whichever comes first; the other finds it ended.
+    const done = (): void => this.connection.doneNow(flight.errand);
+    flight.onEnd = done;
+    answer.then(
+      (replies) => {
+        if (flight.over) return;
+        flight.onEnd = undefined;
+        done();
+        this.#answered(flight, replies);
+        if (flight.open.length === 0) this.#land(flight);
+        else void this.#persist(flight, FIRST_PAUSE);
+      },
+      (error: unknown) => {
+        if (flight.over) return;
+        flight.onEnd = undefined;
+        done();
+        this.#failed(flight, error);
+        if (flight.open.length === 0) this.#land(flight);
+        else void this.#persist(flight, FIRST_PAUSE);
+      },
+    );
   }
 
-  /** Asks once; gives the calls of which nothing is known after it. */
-  async #once(guard: string, calls: Call[], signal: AbortSignal, errand: boolean): Promise<Call[]> {
-    let sent: Call[] = [];
-    const request = (): ScriptCall => {
-      sent = calls.filter((call) => !call.cancelled);
-      return scriptCall(guard, sent, this.connection.cluster);
-    };
-    try {
-      const replies = await this.connection.run(request, signal, errand);
-      this.#silent = 0;
-      return sent.filter((call, at) => !this.#settle(call, replies[at]));
-    } catch (error) {
-      if (!isReplyError(error)) return calls;
-      return calls.filter((call) => !this.#settle(call, error));
+  /** Asks again, and opens the connection for it if need be, until everything is answered or the time is up. */
+  async #persist(flight: Flight, first: Milliseconds): Promise<void> {
+    const { signal } = flight;
+    for (let pause = first; !signal.aborted && !this.#closed; pause = Math.min(pause * 2, LAST_PAUSE)) {
+      try {
+        this.#answered(flight, await this.connection.run(() => this.#request(flight), signal, flight.errand));
+      } catch (error) {
+        this.#failed(flight, error);
+      }
+      if (flight.open.length === 0 || flight.errand) break;
+      await sleep(pause, undefined, { signal }).catch(() => undefined);
     }
+    this.#reject(flight.open, flight.started);
+    this.#land(flight);
+  }
+
+  #request(flight: Flight): ScriptCall {
+    flight.sent = flight.open.filter((call) => !call.cancelled);
+    return scriptCall(flight.guard, flight.sent, this.connection.cluster);
+  }
+
+  #answered(flight: Flight, replies: unknown[]): void {
+    this.#silent = 0;
+    flight.open = flight.sent.filter((call, at) => !this.#settle(call, replies[at]));
+  }
+
+  #failed(flight: Flight, error: unknown): void {
+    if (isReplyError(error)) flight.open = flight.open.filter((call) => !this.#settle(call, error));
   }
 
   /** Gives a call its reply; false when it must be asked again, for nothing was done. */
@@ -126,9 +187,35 @@ export class Batch {
     return true;
   }
 
-  #gaveUp(calls: Call[], started: Milliseconds, over: AbortController): void {
-    this.#reject(calls, started);
-    over.abort();
+  #land(flight: Flight): void {
+    flight.end();
+    this.#flights.delete(flight);
+  }
+
+  /**
+   * One timer for all flights, whose limit is the same: it looks after the oldest. It does not keep the process alive; an
+   * open question does, by its socket.
+   */
+  #watch(): void {
+    if (this.#timer) return;
+    const [oldest] = this.#flights;
+    if (!oldest) return;
+    const left = oldest.started + this.limit - performance.now();
+    this.#timer = setTimeout(
+      () => {
+        this.#timer = undefined;
+        const late = performance.now() - this.limit;
+        for (const flight of this.#flights) if (flight.started <= late) this.#gaveUp(flight);
+        this.#watch();
+      },
+      Math.max(1, left),
+    );
+    this.#timer.unref();
+  }
+
+  #gaveUp(flight: Flight): void {
+    this.#reject(flight.open, flight.started);
+    this.#land(flight);
     // Once may be a slow server, and the undoing should follow on the same connection; twice is a dead connection.
     this.#silent += 1;
     if (this.#silent >= 2) this.connection.drop();

@@ -88,6 +88,22 @@ export class Connection {
     }
   }
 
+  /**
+   * The same on the connection that is there, without any wait for one; undefined when there is none. Most questions go
+   * this way, so that nothing is set up for them that they do not need.
+   */
+  runNow(request: () => ScriptCall, errand: boolean): Promise<unknown[]> | undefined {
+    const client = this.#client;
+    if (client?.status !== 'ready') return undefined;
+    this.#use(1, errand);
+    return evaluate(client, request());
+  }
+
+  /** Nobody waits any more for the answer of what `runNow` sent; it has come, or it has not. */
+  doneNow(errand: boolean): void {
+    this.#use(-1, errand);
+  }
+
   /** Hears our channel from now on; whether it does. */
   async listen(): Promise<boolean> {
     const client = this.#client;
