@@ -1,9 +1,9 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, expect, it, jest } from '@jest/globals';
-import { Redis } from 'ioredis';
+import { Cluster, Redis } from 'ioredis';
 import { lock } from 'mcube-lock';
 import { keepsLockPromises } from '../../../support/lock_promises.js';
-import { describeWithOwnRedis, startRedis, type RedisServer } from '../../../support/redis_server.js';
+import { describeWithOwnRedis, startCluster, startRedis, type RedisServer } from '../../../support/redis_server.js';
 
 /**
  * The least that a user of locks needs, in the words of an ACL file:
@@ -44,6 +44,7 @@ describeWithOwnRedis('a user who may do little', () => {
     const users = [
       'user default on nopass ~* &* +@all',
       rule('minimum'),
+      `${rule('watching', [], '&mlk:* &__redis__:invalidate')} +client|tracking +client|id`,
       rule('no_channel', [], ''),
       ...COMMANDS.map((command) => rule(`no_${command}`, [command])),
       rule('no_list', ['lpos', 'rpush', 'lrem', 'lpop']),
@@ -68,9 +69,43 @@ describeWithOwnRedis('a user who may do little', () => {
 
   it('is told of a release at once, with the documented permissions, and without a warning', async () => {
     const warned = jest.spyOn(process, 'emitWarning').mockImplementation(() => undefined);
-    expect(await handOver('minimum')).toBeLessThan(20);
+    expect(await handOver(open('minimum'), open('minimum'))).toBeLessThan(20);
     expect(warned).not.toHaveBeenCalled();
     warned.mockRestore();
+  });
+
+  it.each([
+    ['minimum', 200],
+    ['watching', 50],
+  ])('%s: the release of a client that is none of ours is noticed in %i ms, without a warning', async (user, limit) => {
+    const warned = jest.spyOn(process, 'emitWarning').mockImplementation(() => undefined);
+    const factory = open(user);
+    const times: number[] = [];
+    for (let round = 0; round < 5; round += 1) {
+      await server.cli('set', 'app:foreign', 'GoGoGoGoGoGoGoGoGoGoGA', 'PX', '60000', 'NX');
+      const waiting = factory.new('foreign', '60s').lock({ wait: '5s' });
+      await sleep(100);
+      const released = performance.now();
+      await server.cli('del', 'app:foreign');
+      await (await waiting).unlock();
+      times.push(performance.now() - released);
+    }
+    expect(times.sort((a, b) => a - b)[2]).toBeLessThan(limit);
+    expect(warned).not.toHaveBeenCalled();
+    warned.mockRestore();
+  });
+
+  it('on a cluster it needs CLUSTER SLOTS and CLUSTER INFO, and nothing more', async () => {
+    const user = `${rule('minimum')} +cluster|slots +cluster|info`;
+    await using cluster = await startCluster(2, { acl: `user default on nopass ~* &* +@all\n${user}` });
+    const [{ host, port }] = cluster.nodes as [RedisServer];
+    const [ours, theirs] = [1, 2].map(() => {
+      const redisOptions = { username: 'minimum', password: 'secret', enableReadyCheck: false };
+      const client = new Cluster([{ host, port }], { lazyConnect: true, redisOptions });
+      return lock.open({ provider: 'redis', client, prefix: 'app:' });
+    }) as [lock.LockFactory, lock.LockFactory];
+    expect(await handOver(ours, theirs)).toBeLessThan(100);
+    await Promise.all([ours.close(), theirs.close()]);
   });
 
   it.each(['no_channel', 'no_subscribe', 'no_publish', 'no_rpush', 'no_lpos', 'no_list'])(
@@ -105,7 +140,7 @@ describeWithOwnRedis('a user who may do little', () => {
   );
 
   it.each(['no_lpop', 'no_lrem'])('%s: waiters are served when they ask the next time', async (user) => {
-    expect(await handOver(user)).toBeLessThan(1_500);
+    expect(await handOver(open(user), open(user))).toBeLessThan(1_500);
   });
 
   it.each([
@@ -138,8 +173,7 @@ describeWithOwnRedis('a user who may do little', () => {
   });
 
   /** Milliseconds from a release to the grant of a waiter in another process. */
-  async function handOver(user: string): Promise<number> {
-    const [ours, theirs] = [open(user), open(user)];
+  async function handOver(ours: lock.LockFactory, theirs: lock.LockFactory): Promise<number> {
     const held = await ours.new('handed', '60s').lock();
     const waiting = theirs.new('handed', '60s').lock({ wait: '5s' });
     await sleep(150);

@@ -12,8 +12,8 @@ export const BATCH_CAP = 128;
 const FIRST_PAUSE: Milliseconds = 20;
 const LAST_PAUSE: Milliseconds = 500;
 
-/** What a server says that cannot do it now and has done nothing; inside a script, older ones put the line before it. */
-const NOT_NOW = /^(?:@?user_script:[^-]*-)?(?:READONLY|MASTERDOWN|LOADING|CLUSTERDOWN|TRYAGAIN|BUSY)\b/;
+/** What a server says that cannot do it now and has done nothing; older ones put the place in the script before it. */
+const NOT_NOW = /(?:^|: -)(?:READONLY|MASTERDOWN|LOADING|CLUSTERDOWN|TRYAGAIN|BUSY)\b/;
 /** Those that another server must be asked for: it is no master (any more). */
 const NOT_HERE = /READONLY|MASTERDOWN/;
 

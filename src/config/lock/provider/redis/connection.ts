@@ -150,13 +150,19 @@ export class Connection {
     this.#client = client;
     this.generation += 1;
     client.on('error', (error: Error) => (this.lastError = failure = plain(error)));
-    client.once('end', () => this.#ended(client));
+    // ioredis leaves its promise open when a cluster ends before it is ready.
+    const ended = new Promise<never>((_, reject) => {
+      client.once('end', () => {
+        this.#ended(client);
+        reject(failure ?? new Error('the connection was closed'));
+      });
+    });
     if (isCluster(client)) this.#follow(client);
     const connecting = client.connect();
     // By then there is a socket, which must not keep the process alive for an errand of the background.
     setImmediate(() => this.#hold());
     try {
-      await connecting;
+      await Promise.race([connecting, ended]);
     } catch (error) {
       disconnect(client);
       throw failure ?? error;
