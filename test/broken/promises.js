@@ -28,8 +28,8 @@ export const BROKEN = [
   {
     promise: 'one holder at a time, on redis',
     file: SCRIPT,
-    from: 'if not current or current == value then return give',
-    to: 'if true then return give',
+    from: 'if not current or current == value then\n    -- Sent again',
+    to: 'if true then\n    -- Sent again',
     tests: [REDIS],
   },
   {
@@ -244,7 +244,14 @@ export const BROKEN = [
     file: SCRIPT,
     from: "last = math.max(now() - 1, tonumber(redis.call('GET', guard) or 0))",
     to: "last = tonumber(redis.call('GET', guard) or 0) - 300",
-    tests: [REDIS],
+    tests: [REDIS, WAITING],
+  },
+  {
+    promise: 'the fence of a single try grows beyond the guard, whatever the clock',
+    file: SCRIPT,
+    from: 'if before >= fence then fence = before + 1 end',
+    to: '',
+    tests: [WIRE],
   },
   {
     promise: 'renewal stops at maxHold',
@@ -285,8 +292,8 @@ export const BROKEN = [
   {
     promise: 'an unreachable provider is told within the limit of a command',
     file: lock('provider/redis/batch.ts'),
-    from: 'setTimeout(() => this.#gaveUp(calls, started, over), this.limit)',
-    to: 'setTimeout(() => this.#gaveUp(calls, started, over), 60_000)',
+    from: 'if (flight.started <= late) this.#gaveUp(flight);',
+    to: 'if (flight.started <= late - 60_000) this.#gaveUp(flight);',
     tests: [FAULTS],
     only: 'unreachable server',
   },

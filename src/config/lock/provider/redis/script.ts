@@ -29,6 +29,26 @@ import { createHash } from 'node:crypto';
  */
 export const SCRIPT = `
 local guard = KEYS[1]
+
+-- Most calls are one try of a free key, or one release that nobody waits for: they do the same as below, without the
+-- functions whose making takes a third of the time.
+if #KEYS == 3 then
+  local op, key, value = ARGV[2], KEYS[2], ARGV[3]
+  if op == 'T' and not redis.call('GET', key) then
+    local t = redis.call('TIME')
+    local fence = t[1] * 1000000 + t[2]
+    local before = tonumber(redis.call('GET', guard) or 0)
+    if before >= fence then fence = before + 1 end
+    redis.call('SET', guard, string.format('%.0f', fence))
+    redis.call('SET', key, value, 'PX', ARGV[4])
+    return { fence }
+  end
+  if op == 'R' and redis.call('GET', key) == value and redis.pcall('PTTL', KEYS[3]) == -2 then
+    redis.call('DEL', key)
+    return { 1 }
+  end
+end
+
 local reserved = tonumber(ARGV[1])
 local time, last, limit
 
