@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { Milliseconds } from '../../../../duration.js';
 import { ProviderError, ProviderUnreachableError } from '../../errors.js';
 import type { Ask, Grant, Line, LockStore, Refusal } from '../store.js';
@@ -202,10 +203,14 @@ export class RedisStore implements LockStore {
     const key = this.#prefix + wait.ask.key;
     let free = false;
     wait.watching = true;
-    const watched = await this.#foreign.watch(key, () => {
+    const watching = this.#foreign.watch(key, () => {
       free = true;
       wait.line?.ask();
     });
+    // Its connections keep no process alive and have no limit: this timer does and is.
+    const over = new AbortController();
+    const late = sleep(FOREIGN, false, { signal: over.signal });
+    const watched = await Promise.race([watching, late]).finally(() => over.abort());
     if (wait.over || wait.visit) this.#foreign.unwatch(key);
     return { ...refusal, left: free ? 0 : refusal.left, unheard: !watched };
   }
