@@ -1,6 +1,6 @@
 import { NotReadyError } from '../../errors.js';
 import type { Milliseconds } from '../../duration.js';
-import { choice, component, duration, inject, IocObject, refuse, text } from '../../ioc/index.js';
+import { choice, component, duration, inject, integer, IocObject, refuse, text } from '../../ioc/index.js';
 import { RedisConfig } from '../redis/index.js';
 import { LockFactory } from './factory.js';
 import { DEFAULT_LOCK_TERMS } from './options.js';
@@ -23,11 +23,21 @@ export class LockConfig extends IocObject {
   @duration({ none: true, about: 'How long a lock waits that says nothing of it; "none" is until its signal aborts.' })
   wait: Milliseconds | undefined = undefined;
 
-  @duration({ least: 1, about: 'The first pause of a waiter on redis that may not subscribe and so polls; each is twice the last.' })
+  @duration({
+    least: 1,
+    about: 'The first pause of a waiter on redis that may not subscribe and so polls; each is twice the last.',
+  })
   pollMin: Milliseconds = 25;
 
   @duration({ least: 1, about: 'The longest pause of a waiter on redis that polls.' })
   pollMax: Milliseconds = 250;
+
+  @integer({
+    min: 1,
+    max: 1_024,
+    about: 'Operations that may leave for redis as one command; its other users wait for them.',
+  })
+  batchCap = 128;
 
   @inject(RedisConfig)
   private readonly redis!: RedisConfig;
@@ -49,12 +59,13 @@ export class LockConfig extends IocObject {
   }
 
   override init(): void {
-    const { prefix, pollMin, pollMax, wait, redis } = this;
+    const { prefix, pollMin, pollMax, batchCap, wait, redis } = this;
     const store = PROVIDERS[this.provider]({
       client: () => redis.client(),
       prefix,
       pollMin,
       pollMax,
+      batchCap,
       limit: redis.commandTimeout,
     });
     this.#factory = new LockFactory(store, { ...DEFAULT_LOCK_TERMS, wait });

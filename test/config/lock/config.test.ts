@@ -104,6 +104,7 @@ describe('the component lock', () => {
     [{ wait: 'long' }, /lock\.wait/],
     [{ poll_min: '0s' }, /lock\.poll_min/],
     [{ poll_min: '2s', poll_max: '1s' }, /lock\.poll_max/],
+    [{ batch_cap: 0 }, /lock\.batch_cap/],
   ])('%j is refused at setup, and nothing is started', async (section, message) => {
     const setup = container.setup({ values: { lock: section } });
     await expect(setup).rejects.toBeInstanceOf(ConfigError);

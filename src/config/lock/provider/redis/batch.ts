@@ -66,7 +66,7 @@ export class Batch {
   constructor(
     private readonly connection: Connection,
     private readonly limit: Milliseconds,
-    private readonly cap = BATCH_CAP,
+    private readonly cap: number,
   ) {}
 
   /**

@@ -2,7 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { Milliseconds } from '../../../../duration.js';
 import { ProviderError, ProviderUnreachableError } from '../../errors.js';
 import type { Ask, Grant, Line, LockStore, Refusal } from '../store.js';
-import { Batch } from './batch.js';
+import { Batch, BATCH_CAP } from './batch.js';
 import { Call } from './call.js';
 import type { RedisClient } from './client.js';
 import { Connection } from './connection.js';
@@ -21,9 +21,17 @@ export interface RedisStoreOptions {
   /** The first and the longest pause between two tries of a waiter that cannot be told. */
   readonly pollMin?: Milliseconds;
   readonly pollMax?: Milliseconds;
+  /** How many operations may leave as one call. */
+  readonly batchCap?: number;
 }
 
-const DEFAULTS: Required<RedisStoreOptions> = { prefix: '', limit: 5_000, pollMin: 25, pollMax: 250 };
+const DEFAULTS: Required<RedisStoreOptions> = {
+  prefix: '',
+  limit: 5_000,
+  pollMin: 25,
+  pollMax: 250,
+  batchCap: BATCH_CAP,
+};
 
 /** Drift of two clocks against each other: 2 ms, for the server counts whole milliseconds, and 0.1 % of the ttl. */
 const DRIFT: Milliseconds = 2;
@@ -75,7 +83,7 @@ export class RedisStore implements LockStore {
       wanted: () => this.#inLine.size > 0,
     });
     this.#prefix = this.#connection.keyPrefix + this.#options.prefix;
-    this.#batch = new Batch(this.#connection, this.#options.limit);
+    this.#batch = new Batch(this.#connection, this.#options.limit, this.#options.batchCap);
     this.#undoing = new Undoing(this.#connection, this.#options.limit);
     this.#foreign = new ForeignWatch(client);
   }
