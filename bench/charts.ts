@@ -60,7 +60,7 @@ const CHARTS: readonly ChartOf[] = [
       {
         ...panel([
           'hand-over',
-          '1 waiters',
+          '1 waiter',
           'latencyP50',
           'one hand-over between processes, p50, in ms (less is better)',
         ]),
@@ -91,10 +91,10 @@ export function drawCharts(results: Results, folder: string): string[] {
   for (const { file, title, panels } of CHARTS) {
     const kept = panels.map(({ scenario }) => results[scenario]);
     if (kept.some((one) => !one)) continue;
-    const { rounds, seconds, node, redis } = kept[0]!.about;
+    const { rounds, node, redis } = kept[0]!.about;
     const server = kept[0]!.contestants.some(({ kind }) => kind === 'floor' || kind === 'reference');
     const with_ = `Node ${node}${server ? `, Redis ${redis}` : ''}`;
-    const subtitle = `Median of ${rounds} rounds of ${seconds} s or more, least to most as a line; ${with_}, one machine`;
+    const subtitle = `Median of ${rounds} rounds, least to most as a line; ${with_}, one machine`;
     writeFileSync(
       join(folder, file),
       barChart(
@@ -130,5 +130,5 @@ function faultOf(cases: Results[string]['cases'], name: string, contestant: stri
   if ((spread(all, 'overlaps')?.max ?? 0) > 0) return ', not exclusive';
   if (rounds.some(failed)) return `, failed in ${rounds.filter(failed).length} of ${rounds.length}`;
   const starved = spread(rounds, 'starved')?.median ?? 0;
-  return starved > 0 ? `, ${digits(starved)} waiters starve` : '';
+  return starved > 0 ? `, ${digits(Math.round(starved))} waiters starve` : '';
 }

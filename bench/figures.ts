@@ -18,7 +18,8 @@ export function failed(round: Round): round is { readonly failed: string } {
 
 /** Over the rounds that did not fail; undefined when none has that figure. */
 export function spread(rounds: readonly Round[], figure: string): Spread | undefined {
-  const values = rounds.flatMap((round) => (failed(round) ? [] : (round[figure] ?? [])));
+  const all = rounds.flatMap((round) => (failed(round) ? [] : (round[figure] ?? [])));
+  const values = all.filter((value) => !Number.isNaN(value));
   if (values.length === 0) return undefined;
   return { median: quantile(Float64Array.from(values), 0.5), min: Math.min(...values), max: Math.max(...values) };
 }

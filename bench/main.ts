@@ -22,9 +22,10 @@ export async function main(args: string[], port: number, project: string): Promi
       seconds: { type: 'string' },
       rounds: { type: 'string' },
       quick: { type: 'boolean', default: false },
+      draw: { type: 'boolean', default: false },
     },
   });
-  const { quick } = values;
+  const { quick, draw } = values;
   const settings: Settings = {
     seconds: positive('seconds', values.seconds, quick ? 0.3 : 1),
     rounds: positive('rounds', values.rounds, quick ? 1 : 5),
@@ -43,13 +44,13 @@ export async function main(args: string[], port: number, project: string): Promi
   const results = readResults(file);
   const told = await about(project, settings, server);
   try {
-    for (const scenario of chosen) {
+    for (const scenario of draw ? [] : chosen) {
       console.log(`\n=== ${scenario.title}`);
       const measured = await runScenario(scenario, settings, server, progress);
       progress('');
       const kept = keep(scenario, told, measured);
       results[scenario.name] = kept;
-      writeResults(file, results);
+      await writeResults(file, results);
       const ratios = ratiosOf(scenario.name, results);
       for (const table of [...tablesOf(scenario.name, kept), ...(ratios ? [ratios] : [])]) {
         console.log(`\n${asText(table)}`);

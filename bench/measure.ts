@@ -11,6 +11,9 @@ const WARM_UP = 0.4;
 const LEAST_WARM_UP = 0.15;
 const END_LIMIT = 15_000;
 
+/** Acquisitions for each waiter on average, from which on one without any is said to starve. */
+const TURNS = 5;
+
 /** Runs one load in all workers at once. */
 export async function measure(
   workers: readonly Worker[],
@@ -53,7 +56,8 @@ function figuresOf(taken: readonly Taken[], load: Load): Record<string, number> 
     acquisitions: sum(taken.map((one) => (holdsOf(one) / one.elapsed) * 1_000)),
     leastOfWaiter: Math.min(...perWaiter),
     mostOfWaiter: Math.max(...perWaiter),
-    starved: perWaiter.filter((count) => count === 0).length,
+    // Of a round that was long enough for everybody to have some turns.
+    starved: sum(perWaiter) < perWaiter.length * TURNS ? 0 : perWaiter.filter((count) => count === 0).length,
     errors: sum(taken.map(({ errors }) => errors)),
     ...waitsOf(taken),
   };

@@ -40,7 +40,7 @@ const HEADLINES: readonly Headline[] = [
   {
     what: 'hand-over between processes: p50 ms',
     scenario: 'hand-over',
-    case: '1 waiters',
+    case: '1 waiter',
     figure: 'latencyP50',
     less: true,
     with: ['reference', 'simple-redis-mutex'],
@@ -100,9 +100,15 @@ function row(headline: Headline, our: Compared, label: string, their: Compared):
     const ratio = valueOf(round, headline.figure) / valueOf(other, headline.figure);
     return Number.isFinite(ratio) ? [ratio] : [];
   });
-  const range = pairs.length > 0 ? ` (${digits(Math.min(...pairs))}–${digits(Math.max(...pairs))})` : '';
+  const range = pairs.length > 1 ? ` (${digits(Math.min(...pairs))}–${digits(Math.max(...pairs))})` : '';
   const ratio = our.spread.median / their.spread.median;
-  return [headline.what, digits(our.spread.median), label, digits(their.spread.median), `${digits(ratio)}${range}`];
+  return [
+    `${headline.what}${headline.less ? ' (less is better)' : ''}`,
+    digits(our.spread.median),
+    label,
+    digits(their.spread.median),
+    `${digits(ratio)}${range}`,
+  ];
 }
 
 /** The best of a kind; of peers also the best sound one, where the best is not. */
@@ -128,7 +134,7 @@ function figureOf(kept: Kept, { case: name, figure }: Headline, contestant: stri
   const rounds = kept.cases[name]?.[contestant]?.rounds ?? [];
   const derived = rounds.map((round) => (failed(round) ? round : { [figure]: valueOf(round, figure) }));
   const found = spread(derived, figure);
-  return found && Number.isFinite(found.median) ? { name: contestant, spread: found, rounds } : undefined;
+  return found ? { name: contestant, spread: found, rounds } : undefined;
 }
 
 function valueOf(round: Exclude<Round, { failed: string }>, figure: string): number {

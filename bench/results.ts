@@ -1,6 +1,7 @@
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
-import { arch, cpus, platform, release, totalmem } from 'node:os';
+import { arch, cpus, platform, totalmem } from 'node:os';
 import { join } from 'node:path';
+import type { Figures, Round } from './figures.js';
 import type { Measured, Settings } from './rounds.js';
 import type { Scenario } from './scenarios.js';
 import type { Server } from './server.js';
@@ -33,7 +34,7 @@ export async function about(project: string, settings: Settings, server: Server)
   const gigabytes = Math.round(totalmem() / 2 ** 30);
   return {
     date: new Date().toISOString().slice(0, 10),
-    machine: `${cpus().length} x ${cpu?.model.trim() ?? 'unknown'}, ${gigabytes} GB, ${platform()} ${release()} ${arch()}`,
+    machine: `${cpus().length} x ${cpu?.model.trim() ?? 'unknown'}, ${gigabytes} GB, ${platform()} ${arch()}`,
     node: process.versions.node,
     redis: await server.version(),
     packages: packages(project),
@@ -66,10 +67,41 @@ function rounded(cases: Measured): Measured {
   ) as Measured;
 }
 
+/** In the file each figure has one line, with its value of each round; null where a round has none. */
+type Lines = Record<string, (number | string | null)[]>;
+
 export function readResults(file: string): Results {
-  return existsSync(file) ? (JSON.parse(readFileSync(file, 'utf8')) as Results) : {};
+  if (!existsSync(file)) return {};
+  const stored = JSON.parse(readFileSync(file, 'utf8')) as Results;
+  return withCases(stored, (lines) => ({ rounds: roundsOf(lines as unknown as Lines) }));
 }
 
-export function writeResults(file: string, results: Results): void {
-  writeFileSync(file, `${JSON.stringify(results, undefined, 1)}\n`);
+export async function writeResults(file: string, results: Results): Promise<void> {
+  const stored = withCases(results, ({ rounds }) => linesOf(rounds) as unknown as Figures);
+  const { format } = await import('prettier');
+  writeFileSync(file, await format(JSON.stringify(stored), { parser: 'json', printWidth: 120 }));
+}
+
+function withCases(results: Results, change: (figures: Figures) => Figures): Results {
+  const changed = (cases: Measured): Measured => mapValues(cases, (contestants) => mapValues(contestants, change));
+  return mapValues(results, (kept) => ({ ...kept, cases: changed(kept.cases) }));
+}
+
+function linesOf(rounds: readonly Round[]): Lines {
+  const names = [...new Set(rounds.flatMap((round) => Object.keys(round)))];
+  const values = (name: string): (number | string | null)[] =>
+    rounds.map((round) => (round as Record<string, number | string>)[name] ?? null);
+  return Object.fromEntries(names.map((name) => [name, values(name)]));
+}
+
+function roundsOf(lines: Lines): Round[] {
+  const [first] = Object.values(lines);
+  return (first ?? []).map((_, at) => {
+    const values = Object.entries(lines).map(([name, line]) => [name, line[at]]);
+    return Object.fromEntries(values.filter(([, value]) => value !== null)) as Round;
+  });
+}
+
+function mapValues<T, U>(record: Record<string, T>, change: (value: T) => U): Record<string, U> {
+  return Object.fromEntries(Object.entries(record).map(([name, value]) => [name, change(value)]));
 }

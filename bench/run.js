@@ -27,11 +27,12 @@ try {
 
 /** The peers live beside this file; the project's own `npm ci` brings none of them. */
 function install() {
-  const installed = join(BENCH, 'node_modules', '.package-lock.json');
-  const same = existsSync(installed) && existsSync(join(BENCH, 'node_modules', 'redlock'));
-  if (same) return;
+  const wanted = readFileSync(join(BENCH, 'package-lock.json'), 'utf8');
+  const installed = join(BENCH, 'node_modules', '.installed.json');
+  if (existsSync(installed) && readFileSync(installed, 'utf8') === wanted) return;
   console.log('installing what the library is compared with …');
   run('npm', ['ci', '--no-audit', '--no-fund', '--loglevel=error'], BENCH);
+  writeFileSync(installed, wanted);
 }
 
 /** Both are built apart from `dist`, which may be built anew while the benchmark runs. */

@@ -47,7 +47,7 @@ function each(keys: number): Case {
 
 function one(waiters: number, section: Section): Case[] {
   const load: Load = { keys: 1, waiters, roam: false, section, stampEvery: 1, log: true };
-  return [{ name: `${waiters} waiters`, load }];
+  return [{ name: waiters === 1 ? '1 waiter' : `${waiters} waiters`, load }];
 }
 
 function memory(name: string, keys: number, waiters: number, roam = false): Case {
@@ -131,7 +131,7 @@ export const SCENARIOS: readonly Scenario[] = [
     title: 'In memory: acquire and release',
     table: 'inMemory',
     contestants: inMemory,
-    stretch: 0.7,
+    stretch: 1,
     processes: 1,
     cases: [
       memory('1 key', 1, 1),

@@ -16,8 +16,9 @@ interface Column {
 
 /** Digits that mean something: three, and all of those before the point. */
 export function digits(value: number): string {
+  if (value === Infinity) return '∞';
   if (!Number.isFinite(value)) return '-';
-  const size = Math.abs(value);
+  const size = Number.isInteger(value) ? Infinity : Math.abs(value);
   const shown =
     size >= 100
       ? value.toFixed(0)
@@ -35,7 +36,9 @@ function range(title: string, figure: string): Column {
     title,
     text: (rounds) => {
       const found = spread(rounds, figure);
-      return found ? `${digits(found.median)} (${digits(found.min)}–${digits(found.max)})` : '-';
+      if (!found) return '-';
+      const { median, min, max } = found;
+      return `${digits(median)}${min === max ? '' : ` (${digits(min)}–${digits(max)})`}`;
     },
   };
 }
@@ -74,7 +77,7 @@ export function tablesOf(name: string, kept: Kept): Table[] {
       return [detail(kept, '8 waiters', CONTENDED)];
     case 'hand-over':
       return [
-        detail(kept, '1 waiters', [
+        detail(kept, '1 waiter', [
           range('p50 ms', 'latencyP50'),
           middle('p99 / max ms', 'latencyP99', 'latencyMax'),
           middle('to another process/s', 'betweenProcesses'),
