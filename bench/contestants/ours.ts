@@ -1,0 +1,38 @@
+import { Redis } from 'ioredis';
+import { lock } from 'mcube-lock';
+import { runBody, TTL, type Contestant, type Locks } from './contestant.js';
+
+type Factory = ReturnType<typeof lock.open>;
+
+function locks(factory: Factory): Locks {
+  return {
+    async use(key, body) {
+      const locker = factory.new(key, TTL);
+      await locker.lock();
+      try {
+        await runBody(body);
+      } finally {
+        await locker.unlock();
+      }
+    },
+  };
+}
+
+/** What the library's script runs inside; the library itself sends nothing but the script and subscriptions. */
+export const SCRIPTED: readonly string[] =
+  'set get del exists pexpire pttl time lpop lpush rpush lrem lpos llen lindex publish incr incrby'.split(' ');
+
+export const oursOnRedis: Contestant = {
+  name: 'mcube-lock',
+  kind: 'ours',
+  settings: 'as it comes',
+  inner: SCRIPTED,
+  open: async (port) => locks(lock.open({ provider: 'redis', client: new Redis(port) })),
+};
+
+export const oursInMemory: Contestant = {
+  name: 'mcube-lock',
+  kind: 'ours',
+  settings: 'as it comes',
+  open: async () => locks(lock.open({ provider: 'go_cache' })),
+};

@@ -1,0 +1,127 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { now } from './clock.js';
+import type { Contestant } from './contestants/index.js';
+import { quantile, type Round } from './figures.js';
+import type { Load, Taken } from './job.js';
+import type { Worker } from './process.js';
+import { commands, type Server, type Work } from './server.js';
+
+/** How long a load runs before it is measured, as a part of the time that is measured, and at least, in seconds. */
+const WARM_UP = 0.4;
+const LEAST_WARM_UP = 0.15;
+const END_LIMIT = 15_000;
+
+/** Acquisitions for each waiter on average, from which on one without any is said to starve. */
+const TURNS = 5;
+
+/** Runs one load in all workers at once. */
+export async function measure(
+  workers: readonly Worker[],
+  load: Load,
+  seconds: number,
+  contestant: Contestant,
+  server: Server | undefined,
+): Promise<Round> {
+  const from = now() + Math.max(LEAST_WARM_UP, seconds * WARM_UP) * 1_000;
+  const to = from + seconds * 1_000;
+  for (const worker of workers) worker.tell({ type: 'load', load, from, to });
+  const heard = Promise.all(workers.map((worker) => worker.hear('loaded', to - now() + END_LIMIT)));
+  heard.catch(() => undefined);
+  const before = await lookAt(from, server);
+  const after = await lookAt(to, server);
+  const taken = (await heard).map((message) => message.taken);
+  return { ...figuresOf(taken, load), ...costs(taken, contestant, before, after) };
+}
+
+async function lookAt(time: number, server: Server | undefined): Promise<Work | undefined> {
+  await sleep(Math.max(0, time - now()));
+  return server?.work();
+}
+
+function costs(
+  taken: readonly Taken[],
+  { inner }: Contestant,
+  before: Work | undefined,
+  after: Work | undefined,
+): Record<string, number> {
+  const holds = sum(taken.map(holdsOf));
+  const client = { clientCpu: sum(taken.map(({ cpu }) => cpu)) / holds };
+  if (!before || !after) return client;
+  return { ...client, commands: commands(before, after, inner) / holds, serverCpu: (after.cpu - before.cpu) / holds };
+}
+
+function figuresOf(taken: readonly Taken[], load: Load): Record<string, number> {
+  const perWaiter = taken.flatMap((one) => one.perWaiter);
+  const figures = {
+    acquisitions: sum(taken.map((one) => (holdsOf(one) / one.elapsed) * 1_000)),
+    leastOfWaiter: Math.min(...perWaiter),
+    mostOfWaiter: Math.max(...perWaiter),
+    // Of a round that was long enough for everybody to have some turns.
+    starved: sum(perWaiter) < perWaiter.length * TURNS ? 0 : perWaiter.filter((count) => count === 0).length,
+    errors: sum(taken.map(({ errors }) => errors)),
+    ...waitsOf(taken),
+  };
+  if (load.keys > 1) return { ...figures, overlaps: sum(taken.map(({ overlaps }) => overlaps)) };
+  if (load.log) return { ...figures, ...sequence(taken) };
+  const [only] = taken;
+  return { ...figures, overlaps: only!.overlaps, handOvers: (only!.handOvers / only!.elapsed) * 1_000 };
+}
+
+/** A wait that was not over at the end counts with what it had waited, once that is more than most had to. */
+function waitsOf(taken: readonly Taken[]): Record<string, number> {
+  const finished = join(taken.map(({ waits }) => waits));
+  const median = quantile(finished, 0.5);
+  const long = join(taken.map(({ pending }) => pending)).filter((wait) => !(wait <= median));
+  const waits = join([finished, long]);
+  return { waitP50: quantile(waits, 0.5), waitP99: quantile(waits, 0.99), waitMax: quantile(waits, 1) };
+}
+
+/** Who came after whom on the one key, in all processes. */
+function sequence(taken: readonly Taken[]): Record<string, number> {
+  const holds = taken.flatMap(({ begins, ends, who }, process) =>
+    Array.from(begins, (begin, at) => ({ begin, end: ends[at]!, process, waiter: who[at]! })),
+  );
+  holds.sort((a, b) => a.begin - b.begin || a.end - b.end);
+  let handOvers = 0;
+  let overlaps = 0;
+  const latencies: number[] = [];
+  for (let at = 1; at < holds.length; at += 1) {
+    const before = holds[at - 1]!;
+    const hold = holds[at]!;
+    const other = hold.process !== before.process;
+    if (other || hold.waiter !== before.waiter) handOvers += 1;
+    if (other) latencies.push(hold.begin - before.end);
+    // The clocks of two processes are read some microseconds apart.
+    if (hold.begin < before.end - (other ? 0.02 : 0)) overlaps += 1;
+  }
+  const elapsed = sum(taken.map((one) => one.elapsed)) / taken.length;
+  const sorted = Float64Array.from(latencies);
+  return {
+    handOvers: (handOvers / elapsed) * 1_000,
+    overlaps,
+    ...(taken.length > 1 && {
+      betweenProcesses: (latencies.length / elapsed) * 1_000,
+      latencyP50: quantile(sorted, 0.5),
+      latencyP99: quantile(sorted, 0.99),
+      latencyMax: quantile(sorted, 1),
+    }),
+  };
+}
+
+function holdsOf({ perWaiter }: Taken): number {
+  return sum(perWaiter);
+}
+
+export function sum(values: readonly number[]): number {
+  return values.reduce((total, value) => total + value, 0);
+}
+
+function join(parts: readonly Float64Array[]): Float64Array {
+  const all = new Float64Array(sum(parts.map(({ length }) => length)));
+  let at = 0;
+  for (const part of parts) {
+    all.set(part, at);
+    at += part.length;
+  }
+  return all;
+}

@@ -1,0 +1,145 @@
+import { inMemory, onRedis, type Contestant } from './contestants/index.js';
+import type { Load, Section } from './job.js';
+
+/** One load within a scenario. */
+export interface Case {
+  readonly name: string;
+  readonly load: Load;
+}
+
+interface Common {
+  /** As `--scenario` takes it. */
+  readonly name: string;
+  readonly title: string;
+  readonly table: 'onRedis' | 'inMemory';
+  readonly contestants: readonly Contestant[];
+  /** Of the seconds of a round that were asked for. */
+  readonly stretch: number;
+}
+
+/** Loops of acquire, section, release. */
+export interface LoadScenario extends Common {
+  readonly kind: 'load';
+  readonly processes: number;
+  readonly cases: readonly Case[];
+  /** Whether a case has processes of its own, not those of the case before. */
+  readonly apart: boolean;
+  /** Whether the same is run once more with a turn of the event loop in the section, where overlaps would be seen. */
+  readonly probe: boolean;
+}
+
+/** Waiters behind one holder of another process. */
+export interface LineScenario extends Common {
+  readonly kind: 'line';
+  readonly waiters: number;
+  /** How long the holder keeps them waiting, in seconds. */
+  readonly held: number;
+}
+
+export type Scenario = LoadScenario | LineScenario;
+
+const contending = onRedis.filter(({ uncontendedOnly }) => !uncontendedOnly);
+
+function each(keys: number): Case {
+  const load: Load = { keys, waiters: keys, roam: false, section: 'empty', stampEvery: 1, log: false };
+  return { name: keys === 1 ? '1 key' : `${keys} keys`, load };
+}
+
+function one(waiters: number, section: Section): Case[] {
+  const load: Load = { keys: 1, waiters, roam: false, section, stampEvery: 1, log: true };
+  return [{ name: waiters === 1 ? '1 waiter' : `${waiters} waiters`, load }];
+}
+
+function memory(name: string, keys: number, waiters: number, roam = false): Case {
+  return { name, load: { keys, waiters, roam, section: 'empty', stampEvery: 64, log: false } };
+}
+
+export const SCENARIOS: readonly Scenario[] = [
+  {
+    kind: 'load',
+    name: 'uncontended',
+    title: 'Uncontended: acquire and release, one loop per key, one process',
+    table: 'onRedis',
+    contestants: onRedis,
+    stretch: 1,
+    processes: 1,
+    cases: [1, 8, 64, 256, 1_024].map(each),
+    apart: false,
+    probe: false,
+  },
+  {
+    kind: 'load',
+    name: 'one-process',
+    title: 'Contended in one process: 32 waiters, one key, empty section',
+    table: 'onRedis',
+    contestants: contending,
+    stretch: 1,
+    processes: 1,
+    cases: one(32, 'empty'),
+    apart: true,
+    probe: true,
+  },
+  {
+    kind: 'load',
+    name: 'across-empty',
+    title: 'Contended across processes: 4 x 8 waiters, one key, empty section',
+    table: 'onRedis',
+    contestants: contending,
+    stretch: 2,
+    processes: 4,
+    cases: one(8, 'empty'),
+    apart: true,
+    probe: true,
+  },
+  {
+    kind: 'load',
+    name: 'across-1ms',
+    title: 'Contended across processes: 4 x 8 waiters, one key, section of 1 ms',
+    table: 'onRedis',
+    contestants: contending,
+    stretch: 3,
+    processes: 4,
+    cases: one(8, 1),
+    apart: true,
+    probe: false,
+  },
+  {
+    kind: 'load',
+    name: 'hand-over',
+    title: 'One hand-over between processes: 4 x 1 waiter, section of 2 ms',
+    table: 'onRedis',
+    contestants: contending,
+    stretch: 2,
+    processes: 4,
+    cases: one(1, 2),
+    apart: true,
+    probe: false,
+  },
+  {
+    kind: 'line',
+    name: 'line',
+    title: '100 waiters of one process behind one holder of another',
+    table: 'onRedis',
+    contestants: contending,
+    stretch: 1,
+    waiters: 100,
+    held: 5,
+  },
+  {
+    kind: 'load',
+    name: 'memory',
+    title: 'In memory: acquire and release',
+    table: 'inMemory',
+    contestants: inMemory,
+    stretch: 1,
+    processes: 1,
+    cases: [
+      memory('1 key', 1, 1),
+      memory('10,000 keys', 10_000, 1, true),
+      memory('1 key, 100 waiters', 1, 100),
+      memory('1,000 keys, 10 waiters each', 1_000, 10_000),
+    ],
+    apart: true,
+    probe: true,
+  },
+];
