@@ -12,7 +12,12 @@ const RELEASE = `if redis.call("get", KEYS[1]) == ARGV[1] then return redis.call
 const diary = new Diary(file);
 process.on('uncaughtException', (error) => diary.trouble(error));
 process.on('unhandledRejection', (error) => diary.trouble(error));
-const client = new Redis(url, { retryStrategy: () => 50, maxRetriesPerRequest: null, commandTimeout: 3_000 });
+const client = new Redis(url, {
+  retryStrategy: () => 50,
+  maxRetriesPerRequest: null,
+  autoResendUnfulfilledCommands: false,
+  commandTimeout: 3_000,
+});
 client.on('error', () => undefined);
 let ending = false;
 process.stdin.once('end', () => (ending = true)).resume();
