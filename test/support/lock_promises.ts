@@ -434,10 +434,10 @@ export function keepsLockPromises(provider: string, open: () => Promise<World>):
 
     it('renew keeps a lease alive while it is held, maxHold ends that, and an unlock does at once', async () => {
       const key = newKey();
-      const held = await world.ours.new(key, '150ms', { renew: true, maxHold: '600ms' }).lock();
-      await sleep(400);
+      const held = await world.ours.new(key, '500ms', { renew: true, maxHold: '1500ms' }).lock();
+      await sleep(1_000);
       expect(held.held).toBe(true);
-      const next = await world.theirs.new(key, '150ms', { renew: true }).lock({ wait: '5s' });
+      const next = await world.theirs.new(key, '500ms', { renew: true }).lock({ wait: '5s' });
       expect(held.held).toBe(false);
       await next.unlock();
       await sleep(100);
@@ -445,9 +445,9 @@ export function keepsLockPromises(provider: string, open: () => Promise<World>):
     });
 
     it('a refresh while renew is on changes the lifetime that is renewed', async () => {
-      const held = await world.ours.new(newKey(), '150ms', { renew: true }).lock();
+      const held = await world.ours.new(newKey(), '500ms', { renew: true }).lock();
       await held.refresh('10s');
-      await sleep(200);
+      await sleep(700);
       expect(held.remaining()).toBeGreaterThan(9_000);
       await held.unlock();
     });
@@ -580,8 +580,8 @@ export function keepsLockPromises(provider: string, open: () => Promise<World>):
 
     it('run keeps the lease alive for longer than the ttl', async () => {
       const key = newKey();
-      await world.ours.run(key, '120ms', async ({ lock: held }) => {
-        await sleep(400);
+      await world.ours.run(key, '500ms', async ({ lock: held }) => {
+        await sleep(1_200);
         expect(held.held).toBe(true);
       });
     });

@@ -6,7 +6,7 @@ import { Batch, BATCH_CAP } from './batch.js';
 import { Call } from './call.js';
 import type { RedisClient } from './client.js';
 import { Connection } from './connection.js';
-import { FENCE_BLOCK, newChannel, readMessage } from './entry.js';
+import { FENCE_BLOCK, newChannel, readMessage, type GrantMessage } from './entry.js';
 import { ForeignWatch } from './foreign.js';
 import type { Op } from './script.js';
 import { Undoing } from './undo.js';
@@ -70,7 +70,7 @@ export class RedisStore implements LockStore {
   #lastWid = 0;
   /** Who may stand in line on Redis, by its wid. */
   readonly #inLine = new Map<number, Wait>();
-  /** Who stood there and gave up: a grant that still comes for it goes back. */
+  /** Who stood there and left, served or not: a grant that still comes for it goes back. */
   readonly #gone = new Map<number, Wait>();
   readonly #undoing: Undoing;
   readonly #foreign: ForeignWatch;
@@ -226,6 +226,7 @@ export class RedisStore implements LockStore {
   /** The key is ours: nothing is waited for any more, and hand-overs of this process may take the other fences. */
   #visited(wait: Wait, fence: number, fences: number): void {
     this.#leave(wait);
+    if (wait.wid !== 0) this.#remember(wait);
     wait.visit = { at: performance.now(), next: fence + 1, end: fence + fences - 1 };
   }
 
@@ -256,7 +257,7 @@ export class RedisStore implements LockStore {
     const message = readMessage(text);
     if (!message) return;
     const wait = this.#inLine.get(message.wid);
-    if (!wait) return this.#late(message.wid);
+    if (!wait) return this.#late(message);
     if (wait.confirming) return;
     const { ask } = wait;
     const at = wait.earliest(message.time, arrival);
@@ -280,9 +281,11 @@ export class RedisStore implements LockStore {
   }
 
   /** A grant for a wait that was given up goes back at once. One for a lock that is held is an echo. */
-  #late(wid: number): void {
+  #late({ wid, fence }: GrantMessage): void {
     const wait = this.#gone.get(wid);
-    if (wait?.ask.plain) this.#undo(wait);
+    // On a cluster a grant is heard once from each master: one no newer than what we were given is an echo.
+    if (!wait?.ask.plain || (wait.visit && fence <= wait.visit.end)) return;
+    this.#undo(wait);
   }
 
   /** The connection on which we heard is gone: everybody in line asks for himself. */
