@@ -188,6 +188,7 @@ export class RedisStore implements LockStore {
     wait.asked = true;
     if (Array.isArray(reply)) return await this.#refused(wait, call, reply as number[], entry !== '');
     this.#visited(wait, reply as number, fences);
+    this.#unask(wait);
     return { granted: true, fence: reply as number, until: this.deadline(sent, ask.ttl) };
   }
 
@@ -243,7 +244,9 @@ export class RedisStore implements LockStore {
 
   /** What was asked is not sent (again) behind what follows now: its undoing, or the release of what was given meanwhile. */
   #unask(wait: Wait): void {
-    if (!wait.answered) wait.question?.cancel(new ProviderUnreachableError('redis', 0));
+    const reason = new ProviderUnreachableError('redis', 0);
+    if (!wait.answered) wait.question?.cancel(reason);
+    wait.confirmation?.cancel(reason);
   }
 
   #remember(wait: Wait): void {
@@ -262,22 +265,30 @@ export class RedisStore implements LockStore {
     const { ask } = wait;
     const at = wait.earliest(message.time, arrival);
     const until = at === undefined ? -Infinity : this.deadline(at, ask.ttl);
-    if (until - arrival < ask.ttl / 2) return void this.#confirm(wait, message.fence);
+    if (until - arrival < ask.ttl / 2) return void this.#confirm(wait);
     this.#visited(wait, message.fence, FENCE_BLOCK);
     this.#unask(wait);
     wait.line?.grant({ granted: true, fence: message.fence, until });
   }
 
-  /** Too little is surely left of what we were given: only a refresh that succeeds makes it ours. */
-  async #confirm(wait: Wait, fence: number): Promise<void> {
+  /**
+   * Too little is surely left of what we were given: only an answer makes it ours. It has a fence of its own, for we may have
+   * been given the key once more since that message, and others before that.
+   */
+  async #confirm(wait: Wait): Promise<void> {
+    const { ask } = wait;
     wait.confirming = true;
-    const until = await this.refresh(wait.ask, wait.ask.ttl).catch(() => undefined);
+    const sent = performance.now();
+    const call = this.#call('K', ask, [ask.value, ask.ttl, FENCE_BLOCK, wait.entry], FENCE_BLOCK);
+    wait.confirmation = call;
+    const reply = await call.reply.catch(() => undefined);
+    wait.confirmation = undefined;
     wait.confirming = false;
     if (!this.#inLine.has(wait.wid)) return;
-    if (until === undefined) return wait.line?.ask();
-    this.#visited(wait, fence, FENCE_BLOCK);
+    if (typeof reply !== 'number') return wait.line?.ask();
+    this.#visited(wait, reply, FENCE_BLOCK);
     this.#unask(wait);
-    wait.line?.grant({ granted: true, fence, until });
+    wait.line?.grant({ granted: true, fence: reply, until: this.deadline(sent, ask.ttl) });
   }
 
   /** A grant for a wait that was given up goes back at once. One for a lock that is held is an echo. */

@@ -25,8 +25,9 @@ export class Wait {
   listening = false;
   /** Whether Redis tells when the holder, none of ours, lets go. */
   watching = false;
-  /** Whether what it was told is being confirmed. */
+  /** Whether what it was told is being confirmed, and by which question. */
   confirming = false;
+  confirmation: Call | undefined;
   /** Neither wanted nor granted any more. */
   over = false;
   visit: Visit | undefined;
