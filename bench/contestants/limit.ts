@@ -20,8 +20,8 @@ const GUARD = 'mlk:fence';
 const CAP = 128;
 
 /** How the script takes one operation: its keys and arguments. Changes with script.ts; a wrong reply ends the run. */
-const KEYS_OF = (key: string): string[] => [key];
-const ARGUMENTS_OF = ({ op, value }: Operation): string[] => [op, value, op === 'O' ? String(TTL) : '0'];
+const KEYS_OF = (key: string): string[] => [key, `${key}:~q`];
+const ARGUMENTS_OF = ({ op, value }: Operation): string[] => (op === 'O' ? ['T', value, String(TTL)] : ['R', value]);
 
 /** A socket without a client around it, which sends what the library sends: all operations of a tick as one EVALSHA. */
 export const limit: Contestant = {
@@ -98,6 +98,7 @@ class Wire {
       String(keys.length + 1),
       GUARD,
       ...keys,
+      String(operations.filter(({ op }) => op === 'O').length),
       ...operations.flatMap((operation) => ARGUMENTS_OF(operation)),
     ]);
   }

@@ -115,8 +115,8 @@ export const BROKEN = [
   {
     promise: 'a lease is counted from before the request was sent',
     file: lock('provider/redis/store.ts'),
-    from: 'until: this.deadline(sent, ask.ttl)',
-    to: 'until: this.deadline(performance.now() + 20, ask.ttl)',
+    from: 'fence: reply as number, until: this.deadline(sent, ask.ttl)',
+    to: 'fence: reply as number, until: this.deadline(performance.now() + 20, ask.ttl)',
     tests: [REDIS],
   },
   {
@@ -199,15 +199,15 @@ export const BROKEN = [
   },
   {
     promise: 'a held lock is never evicted, whatever the number of keys',
-    file: lock('queue.ts'),
-    from: 'if (!this.#chain.head && !this.held(now)) this.freed();',
-    to: 'if (!this.#chain.head) this.freed();',
-    tests: [MEMORY],
+    file: lock('queues.ts'),
+    from: 'else if (value[1].free(now)) this.#queues.delete(value[0]);',
+    to: 'else this.#queues.delete(value[0]);',
+    tests: [MEMORY, QUEUE],
   },
   {
-    promise: 'holds that ran out leave no entry behind',
+    promise: 'keys that are neither held nor waited for are forgotten',
     file: lock('queues.ts'),
-    from: 'if (this.#queues.size >= SWEEP_FROM) this.#sweep();',
+    from: 'if (this.#queues.size >= SWEEP_FROM) this.#sweep(now);',
     to: '',
     tests: [QUEUE],
   },

@@ -4,11 +4,6 @@ import { timerDelay, type WaitTerms } from './options.js';
 import type { Answer, Grant, LockStore, Refusal } from './provider/store.js';
 import { Chain, Waiter, type WaiterHost } from './waiter.js';
 
-/** Whom a queue tells that it is neither held nor waited for any more. */
-export interface QueueOwner {
-  emptied(queue: KeyQueue): void;
-}
-
 /**
  * One key, as this process sees it: who of us holds it, and who of us waits for it, first come, first served. The head
  * of the queue alone talks to the provider, and nobody does while a hold of ours is alive.
@@ -27,7 +22,6 @@ export class KeyQueue implements WaiterHost {
   constructor(
     readonly key: string,
     private readonly store: LockStore,
-    private readonly owner: QueueOwner,
   ) {}
 
   /** Neither held by us at `now`, nor waited for, nor asked for. */
@@ -72,11 +66,6 @@ export class KeyQueue implements WaiterHost {
     this.holder = undefined;
     if (this.#chain.head) this.#chain.head.notBefore = 0;
     this.serve();
-  }
-
-  /** Forgets a hold that has run out, if nobody waits for it. */
-  tidy(now: number): void {
-    if (!this.#chain.head && !this.held(now)) this.freed();
   }
 
   /** Does what can be done now for the head of the queue; the one loop that waits. */
@@ -228,10 +217,9 @@ export class KeyQueue implements WaiterHost {
     waiter.reject(waiter.notObtained(now));
   }
 
-  /** Nobody waits: no timer, and no entry unless we hold. */
+  /** Nobody waits: no timer. */
   #rest(): void {
     if (this.#timer) this.#disarm();
-    if (!this.holder && !this.#asking) this.owner.emptied(this);
   }
 
   #disarm(): void {

@@ -4,15 +4,15 @@ import { LockNotHeldError, NotObtainedError, ProviderUnreachableError } from './
 import type { Lease } from './lease.js';
 import type { WaitTerms } from './options.js';
 import type { Answer, LockStore } from './provider/store.js';
-import { KeyQueue, type QueueOwner } from './queue.js';
+import { KeyQueue } from './queue.js';
 
-/** So many keys may be there before those whose holds ran out are looked for. */
-const SWEEP_FROM = 1_024;
+/** So many keys are remembered before those that are neither held nor waited for are forgotten: used keys are used again. */
+const SWEEP_FROM = 16_384;
 
 /** The queues of one factory, one for every key that is held or waited for, in front of its store. */
-export class Queues implements QueueOwner {
+export class Queues {
   readonly #queues = new Map<string, KeyQueue>();
-  #sweeper: MapIterator<KeyQueue> | undefined;
+  #sweeper: MapIterator<[string, KeyQueue]> | undefined;
   #closed: NotReadyError | undefined;
 
   constructor(readonly store: LockStore) {}
@@ -22,7 +22,7 @@ export class Queues implements QueueOwner {
     return this.#closed;
   }
 
-  /** How many keys are held or waited for, holds that ran out and were not looked at since included. */
+  /** How many keys are remembered: those held or waited for, and some that were. */
   get size(): number {
     return this.#queues.size;
   }
@@ -37,7 +37,7 @@ export class Queues implements QueueOwner {
     if (this.#closed) throw this.#closed;
     if (terms.signal?.aborted) throw terms.signal.reason;
     const now = performance.now();
-    const queue = this.#queues.get(lease.key) ?? this.#open(lease.key);
+    const queue = this.#queues.get(lease.key) ?? this.#open(lease.key, now);
     if (once && (queue.waitedFor || queue.held(now))) throw new NotObtainedError(lease.key, 0);
     if (!this.store.immediate || !queue.free(now)) return queue.join(lease, terms, once, now, value);
     const answer = this.store.obtain(lease, now);
@@ -109,25 +109,20 @@ export class Queues implements QueueOwner {
     if (failed) throw failed.reason;
   }
 
-  #open(key: string): KeyQueue {
-    if (this.#queues.size >= SWEEP_FROM) this.#sweep();
-    const queue = new KeyQueue(key, this.store, this);
+  #open(key: string, now: number): KeyQueue {
+    if (this.#queues.size >= SWEEP_FROM) this.#sweep(now);
+    const queue = new KeyQueue(key, this.store);
     this.#queues.set(key, queue);
     return queue;
   }
 
-  /** @internal */
-  emptied(queue: KeyQueue): void {
-    if (this.#queues.get(queue.key) === queue) this.#queues.delete(queue.key);
-  }
-
-  /** Two steps round the map for each new key, so that holds that ran out unreleased leave without any timer. */
-  #sweep(): void {
+  /** Two steps round the map for each new key, so that keys leave as others come, without any timer. */
+  #sweep(now: number): void {
     for (let step = 0; step < 2; step += 1) {
-      this.#sweeper ??= this.#queues.values();
+      this.#sweeper ??= this.#queues.entries();
       const { value, done } = this.#sweeper.next();
       if (done) this.#sweeper = undefined;
-      else value.tidy(performance.now());
+      else if (value[1].free(now)) this.#queues.delete(value[0]);
     }
   }
 }
