@@ -254,6 +254,13 @@ export const BROKEN = [
     tests: [WIRE],
   },
   {
+    promise: 'a late answer to a refresh takes nothing from the next holder',
+    file: lock('queues.ts'),
+    from: "} else if (lease.state === 'lost') {",
+    to: '} else {',
+    tests: [QUEUE],
+  },
+  {
     promise: 'renewal stops at maxHold',
     file: lock('renewal.ts'),
     from: 'const ttl = Math.min(lease.life, left);',

@@ -28,6 +28,8 @@ export class Lease implements Ask {
   since: Milliseconds = 0;
   /** Why it is lost if its deadline passes: `unreachable` while the provider leaves renewals unanswered. */
   atDeadline: LossReason = 'expired';
+  /** Settles with the refresh that is on its way. */
+  refreshing: Promise<void> | undefined = undefined;
   watcher: LeaseWatcher | undefined = undefined;
   readonly plain: boolean;
   memo: unknown = undefined;

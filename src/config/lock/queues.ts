@@ -62,6 +62,20 @@ export class Queues {
    * @throws {LockNotHeldError} it is not held any more, and stays so
    */
   async refresh(lease: Lease, ttl: Milliseconds): Promise<void> {
+    // One after the other: of two on their way, either lifetime could be the one that stays.
+    const before = lease.refreshing;
+    const done = before ? before.then(() => this.#refresh(lease, ttl)) : this.#refresh(lease, ttl);
+    const settled = done.catch(() => undefined);
+    lease.refreshing = settled;
+    try {
+      await done;
+    } finally {
+      if (lease.refreshing === settled) lease.refreshing = undefined;
+    }
+  }
+
+  async #refresh(lease: Lease, ttl: Milliseconds): Promise<void> {
+    if (!lease.alive(performance.now())) throw new LockNotHeldError(lease.key);
     const sent = performance.now();
     const answer = this.store.refresh(lease, ttl);
     // Until the answer is here either lifetime may be the true one: only the shorter is surely ours.
@@ -73,8 +87,9 @@ export class Queues {
       lease.until = until;
       this.#queues.get(lease.key)?.serve();
       return;
-    } else {
-      // Our deadline passed while the answer was on its way: what was lengthened is nobody's.
+    } else if (lease.state === 'lost') {
+      // Our deadline passed while the answer was on its way: what was lengthened is nobody's. After an unlock it may be the
+      // next one's, who took it over under the same token.
       this.store.abandon(lease);
     }
     throw new LockNotHeldError(lease.key);

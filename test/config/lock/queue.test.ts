@@ -24,6 +24,7 @@ class ScriptedStore implements LockStore {
   readonly questions: { ask: Ask; answer: (answer: Grant | Refusal | Error) => void }[] = [];
   readonly abandoned: Ask[] = [];
   fence = 0;
+  pass?: (from: Ask) => Grant;
 
   deadline(sent: number, ttl: number): number {
     return sent + ttl;
@@ -315,6 +316,40 @@ describe('a key elsewhere', () => {
     await refreshing;
     expect(held.held).toBe(false);
     expect(store.abandoned).toHaveLength(1);
+  });
+
+  it('a refresh that is answered after the hold was handed on takes nothing from the next holder', async () => {
+    store.pass = (from) => ({ granted: true, fence: (store.fence += 1), until: from.until });
+    const [first, second] = [lock(), lock()];
+    store.questions[0]!.answer(store.grant());
+    const held = await first;
+    let answer: (until: number) => void = () => undefined;
+    store.refresh = () => new Promise((resolve) => (answer = resolve));
+    const refreshing = expect(held.refresh()).rejects.toMatchObject({ code: 'ERR_LOCK_NOT_HELD' });
+    await held.unlock();
+    expect((await second).held).toBe(true);
+    answer(performance.now() + 1_000);
+    await refreshing;
+    expect(store.abandoned).toEqual([]);
+    expect((await second).held).toBe(true);
+  });
+
+  it('two refreshes of one hold go one after the other, and the last one stays', async () => {
+    const wait = lock();
+    store.questions[0]!.answer(store.grant());
+    const held = await wait;
+    const asked: { ttl: number; answer: () => void }[] = [];
+    store.refresh = (_ask, ttl) =>
+      new Promise((resolve) => asked.push({ ttl, answer: () => resolve(performance.now() + ttl) }));
+    const both = Promise.all([held.refresh(5_000), held.refresh(500)]);
+    await turn();
+    expect(asked.map(({ ttl }) => ttl)).toEqual([5_000]);
+    asked[0]!.answer();
+    await turn();
+    expect(asked.map(({ ttl }) => ttl)).toEqual([5_000, 500]);
+    asked[1]!.answer();
+    await both;
+    expect(held.remaining()).toBe(500);
   });
 
   it('the signal aborts at the deadline of the last refresh', async () => {

@@ -22,6 +22,8 @@ export class ForeignWatch {
   /** Whom to tell, by key. */
   readonly #watched = new Map<string, () => void>();
   #pair: Promise<Pair> | undefined;
+  /** The pair once it works; what an earlier one still says is of no interest. */
+  #current: Pair | undefined;
   #refused = false;
   #closed = false;
 
@@ -41,7 +43,8 @@ export class ForeignWatch {
     } catch (error) {
       // Out of reach now, or not allowed for good.
       this.#refused ||= isReplyError(error);
-      this.close(this.#refused);
+      this.#watched.delete(key);
+      this.#broke();
       return false;
     }
   }
@@ -57,6 +60,7 @@ export class ForeignWatch {
     this.#watched.clear();
     const pair = this.#pair;
     this.#pair = undefined;
+    this.#current = undefined;
     pair?.then(
       ({ ear, eye }) => [ear, eye].forEach(disconnect),
       () => undefined,
@@ -73,7 +77,7 @@ export class ForeignWatch {
     const pair = { ear, eye };
     for (const client of [ear, eye]) {
       client.on('error', () => undefined);
-      client.once('end', () => this.#broke());
+      client.once('end', () => this.#current === pair && this.#broke());
     }
     try {
       await Promise.all([ear.connect(), eye.connect()]);
@@ -82,6 +86,7 @@ export class ForeignWatch {
       await eye.call('CLIENT', 'TRACKING', 'ON', 'REDIRECT', String(await ear.client('ID')));
       ear.on('messageBuffer', (_channel: Buffer, keys: unknown) => this.#changed(eye, keys));
       await ear.subscribe(INVALIDATIONS);
+      this.#current = pair;
     } catch (error) {
       [ear, eye].forEach(disconnect);
       throw error;
