@@ -244,6 +244,8 @@ export class RedisStore implements LockStore {
 
   /** What was asked is not sent (again) behind what follows now: its undoing, or the release of what was given meanwhile. */
   #unask(wait: Wait): void {
+    // Most have been answered, and an error is dear: its stack is written down when it is made.
+    if (wait.answered && !wait.confirmation) return;
     const reason = new ProviderUnreachableError('redis', 0);
     if (!wait.answered) wait.question?.cancel(reason);
     wait.confirmation?.cancel(reason);
