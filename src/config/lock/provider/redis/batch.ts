@@ -120,34 +120,27 @@ export class Batch {
     this.#flights.add(flight);
     this.#watch();
     const answer = this.connection.runNow(() => this.#request(flight), flight.errand);
-    if (!answer) return void this.#persist(flight, FIRST_PAUSE);
+    if (!answer) return void this.#persist(flight);
+    flight.onEnd = () => this.connection.doneNow(flight.errand);
     // Ends with the answer or with the time, whichever comes first; the other finds it ended.
-    const done = (): void => this.connection.doneNow(flight.errand);
-    flight.onEnd = done;
+    const heard = (take: () => void): void => {
+      if (flight.over) return;
+      flight.onEnd?.();
+      flight.onEnd = undefined;
+      take();
+      if (flight.open.length === 0) this.#land(flight);
+      else void this.#persist(flight);
+    };
     answer.then(
-      (replies) => {
-        if (flight.over) return;
-        flight.onEnd = undefined;
-        done();
-        this.#answered(flight, replies);
-        if (flight.open.length === 0) this.#land(flight);
-        else void this.#persist(flight, FIRST_PAUSE);
-      },
-      (error: unknown) => {
-        if (flight.over) return;
-        flight.onEnd = undefined;
-        done();
-        this.#failed(flight, error);
-        if (flight.open.length === 0) this.#land(flight);
-        else void this.#persist(flight, FIRST_PAUSE);
-      },
+      (replies) => heard(() => this.#answered(flight, replies)),
+      (error: unknown) => heard(() => this.#failed(flight, error)),
     );
   }
 
   /** Asks again, and opens the connection for it if need be, until everything is answered or the time is up. */
-  async #persist(flight: Flight, first: Milliseconds): Promise<void> {
+  async #persist(flight: Flight): Promise<void> {
     const { signal } = flight;
-    for (let pause = first; !signal.aborted && !this.#closed; pause = Math.min(pause * 2, LAST_PAUSE)) {
+    for (let pause = FIRST_PAUSE; !signal.aborted && !this.#closed; pause = Math.min(pause * 2, LAST_PAUSE)) {
       try {
         this.#answered(flight, await this.connection.run(() => this.#request(flight), signal, flight.errand));
       } catch (error) {
