@@ -1,5 +1,6 @@
 import {
   InvalidArgumentError,
+  ioc,
   lock,
   LockLostError,
   NotObtainedError,
@@ -12,7 +13,6 @@ import { EXIT, ExitError, signalCode, UsageError } from './exit.js';
 import { Interrupted, Interrupts } from './interrupts.js';
 import { withSetup } from './setup.js';
 import { runCommand } from './spawn.js';
-import { envName } from './texts.js';
 
 const DEFAULT_TTL = '30s';
 
@@ -101,7 +101,7 @@ function duration(option: string, text: string, least: number): number {
 /** A lock that lives in this process keeps nobody out: the command is another process. */
 function warnIfAlone({ prefix }: Wish, terminal: Terminal): void {
   if (lock.L().provider !== 'go_cache') return;
-  const name = envName('lock', 'provider', prefix);
+  const name = ioc.envName('lock', 'provider', prefix);
   terminal.err(
     `mcube-lock: provider go_cache is this process alone, so that no other is kept out; set ${name}=redis\n`,
   );
@@ -145,6 +145,6 @@ function told(error: unknown, { key, prefix }: Wish): unknown {
 function noRedis(prefix: string, { message }: Error): string {
   return (
     `no Redis answers at ${redis.get().endpoints.join(', ')}: start one there (Debian has it with \`apt-get install ` +
-    `redis-server\`), or set ${envName('redis', 'endpoints', prefix)} to the host:port of yours (${message})`
+    `redis-server\`), or set ${ioc.envName('redis', 'endpoints', prefix)} to the host:port of yours (${message})`
   );
 }

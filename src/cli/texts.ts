@@ -1,3 +1,4 @@
+import { ioc } from 'mcube-lock';
 import { durationText } from '../duration.js';
 import type { Key, Section } from './sections.js';
 
@@ -15,7 +16,7 @@ export function tomlFile(sections: readonly Section[], prefix: string): string {
   const head = comment(
     'The configuration, every key at its default; `mcube-lock config --toml` prints it. It is read from ' +
       'etc/application.toml. What .env or the environment gives wins, such as ' +
-      `${envName('lock', 'provider', prefix)}=redis. ${DURATIONS}`,
+      `${ioc.envName('lock', 'provider', prefix)}=redis. ${DURATIONS}`,
   );
   return [head, ...sections.map(tomlSection)].join('\n');
 }
@@ -34,12 +35,6 @@ export function envFile(sections: readonly Section[], prefix: string): string {
 /** What is in effect, as TOML, with the source of each value. */
 export function effectiveText(sections: readonly Section[]): string {
   return sections.map(effectiveSection).join('\n');
-}
-
-/** The name of the variable that gives a key. */
-export function envName(section: string, key: string, prefix: string): string {
-  const parts = [prefix.replace(/_+$/, ''), section, key].filter((part) => part !== '');
-  return parts.join('_').replaceAll('-', '_').toUpperCase();
 }
 
 /** A value as TOML writes it. */
@@ -62,7 +57,7 @@ function tomlSection({ name, keys }: Section): string {
 
 function envSection({ name, keys }: Section, prefix: string): string {
   const lines = keys.map(
-    (key) => `${about(name, key)}${envName(name, key.key, prefix)}=${envValue(key.value, key.kind)}`,
+    (key) => `${about(name, key)}${ioc.envName(name, key.key, prefix)}=${envValue(key.value, key.kind)}`,
   );
   return `${lines.join('\n')}\n`;
 }

@@ -59,6 +59,7 @@ export {
   ConfigError,
   describe,
   duration,
+  envName,
   type FieldInfo,
   type FieldOptions,
   fieldsOf,

@@ -4,8 +4,7 @@ import { describe, expect, it } from '@jest/globals';
 import dotenv from 'dotenv';
 import { ioc } from 'mcube-lock';
 import { sections } from '../../src/cli/sections.js';
-import { envName, envValue, tomlValue } from '../../src/cli/texts.js';
-import { envName as envNameOfLoader } from '../../src/loader/index.js';
+import { envValue, tomlValue } from '../../src/cli/texts.js';
 import { PROJECT } from '../support/child.js';
 import { tempDir } from '../support/temp_dir.js';
 import { say } from './terminal.js';
@@ -61,12 +60,12 @@ describe('.env.example', () => {
 
   it('names every variable as the loader reads it, with any prefix', async () => {
     const keys = sections().flatMap(({ name, keys }) => keys.map(({ key }): [string, string] => [name, key]));
-    expect(Object.keys(dotenv.parse(ENV_EXAMPLE))).toEqual(keys.map(([name, key]) => envNameOfLoader(name, key)));
+    expect(Object.keys(dotenv.parse(ENV_EXAMPLE))).toEqual(keys.map(([name, key]) => ioc.envName(name, key)));
     for (const prefix of ['', 'APP', 'app', 'APP_', 'my_app__']) {
-      for (const [name, key] of [...keys, ['a-b', 'c-d'] as const]) {
-        expect(envName(name, key, prefix)).toBe(envNameOfLoader(name, key, prefix));
-      }
+      const written = dotenv.parse((await say('--prefix', prefix, 'config', '--env')).out);
+      expect(Object.keys(written)).toEqual(keys.map(([name, key]) => ioc.envName(name, key, prefix)));
     }
+    expect(ioc.envName('a-b', 'c-d', 'app_')).toBe('APP_A_B_C_D');
     expect((await say('--prefix', 'APP', 'config', '--env')).out).toContain('\nAPP_LOCK_PROVIDER=go_cache\n');
   });
 });

@@ -31,7 +31,7 @@ interface Layer {
 }
 
 const OPEN_TO_ALL = ['errors.ts', 'duration.ts'];
-const STORE_IMPORTS = ['config/lock/provider/store.ts', 'config/lock/errors.ts'];
+const STORE_IMPORTS = ['config/lock/provider/store.ts', 'config/lock/errors.ts', 'config/lock/random.ts'];
 
 const PROVIDER_TABLE_IMPORTS = [
   'config/go_cache/index.ts',

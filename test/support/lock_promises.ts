@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, jest } from '@jest/globals';
 import { lock, NotReadyError } from 'mcube-lock';
 import { eventually, stall } from './time.js';
 
@@ -15,7 +15,7 @@ export interface World {
 let serial = 0;
 const newKey = (): string => `key ${(serial += 1)}`;
 
-/** What `api.md` promises of locks, the same for every provider. */
+/** What docs/lock.md promises of locks, the same for every provider. */
 export function keepsLockPromises(provider: string, open: () => Promise<World>): void {
   describe(`${provider}: one holder at a time`, () => {
     const world = opened(open);
@@ -377,6 +377,44 @@ export function keepsLockPromises(provider: string, open: () => Promise<World>):
       expect(() => signal.throwIfAborted()).toThrow(lock.LockLostError);
     });
 
+    it('assertHeld passes while it is held, and throws what is so in the very next statement after a stall', async () => {
+      const held = world.ours.new(newKey(), '80ms');
+      const never: unknown = thrownBy(() => held.assertHeld());
+      expect(never).toBeInstanceOf(lock.LockNotHeldError);
+      expect((never as Error).cause).toBeUndefined();
+      await held.lock();
+      held.assertHeld();
+      stall(held.remaining() + 5);
+      expect(thrownBy(() => held.assertHeld())).toMatchObject({
+        code: 'ERR_LOCK_LOST',
+        reason: 'expired',
+        key: held.key,
+      });
+      expect(thrownBy(() => held.assertHeld())).toBeInstanceOf(lock.LockLostError);
+      expect(held.signal.aborted).toBe(true);
+      await expect(held.unlock()).rejects.toMatchObject({ cause: { code: 'ERR_LOCK_LOST', reason: 'expired' } });
+      await held.lock({ wait: '2s' });
+      held.assertHeld();
+      const unlocking = held.unlock();
+      expect(thrownBy(() => held.assertHeld())).toBeInstanceOf(lock.LockNotHeldError);
+      await unlocking;
+      expect(thrownBy(() => held.assertHeld())).toBeInstanceOf(lock.LockNotHeldError);
+    });
+
+    it('a signal that is first looked at after the loss, or taken while the lock was waited for, is right as well', async () => {
+      const key = newKey();
+      const first = await world.ours.new(key, '60ms').lock();
+      const next = world.ours.new(key, '60ms');
+      const waiting = next.lock();
+      const { signal } = next;
+      stall(first.remaining() + 5);
+      expect(first.signal.reason).toMatchObject({ code: 'ERR_LOCK_LOST', reason: 'expired' });
+      await waiting;
+      expect(signal.aborted).toBe(false);
+      stall(next.remaining() + 5);
+      expect(signal.aborted).toBe(true);
+    });
+
     it('the signal tells an expiry that nobody looks at, at the deadline and not before', async () => {
       const held = await world.ours.new(newKey(), '150ms').lock();
       const until = performance.now() + held.remaining();
@@ -541,6 +579,7 @@ export function keepsLockPromises(provider: string, open: () => Promise<World>):
       ['huge metadata', 'k', '1s', { metadata: 'm'.repeat(65_537) }],
       ['renew that is no flag', 'k', '1s', { renew: 'yes' }],
       ['zero maxHold', 'k', '1s', { maxHold: 0 }],
+      ['detectDeadlock that is no flag', 'k', '1s', { detectDeadlock: 1 }],
     ] as [string, unknown, unknown, unknown][])(
       '%s is refused with what was found and what would be right',
       (_, key, ttl, options) => {
@@ -596,28 +635,59 @@ export function keepsLockPromises(provider: string, open: () => Promise<World>):
       await (await world.theirs.new(key, '1s').tryLock()).unlock();
     });
 
-    it("run gives the value even when the release fails, with a warning, and the routine's own error when both fail", async () => {
-      const warned = jest.spyOn(process, 'emitWarning').mockImplementation(() => undefined);
-      try {
-        const lose = (held: lock.Lock): void => stall(held.remaining() + 10);
-        const kept = world.ours.run(newKey(), '30ms', ({ lock: held }) => (lose(held), 'value'), { renew: false });
-        expect(await kept).toBe('value');
-        const kind = { type: 'LockWarning', code: 'ERR_LOCK_NOT_HELD' };
-        expect(warned.mock.calls).toEqual([[expect.stringContaining('not given back'), kind]]);
+    const lose = (held: lock.Lock): void => stall(held.remaining() + 10);
+
+    describe.each(['run', 'tryRun'] as const)('%s', (call) => {
+      let warned: jest.SpiedFunction<typeof process.emitWarning>;
+      beforeEach(() => {
+        warned = jest.spyOn(process, 'emitWarning').mockImplementation(() => undefined);
+      });
+      afterEach(() => warned.mockRestore());
+
+      it('gives the value of a routine that lost its lock, and does not pass the loss over: it is the cause of a warning', async () => {
+        const done = world.ours[call](newKey(), '30ms', ({ lock: held }) => (lose(held), 'value'), { renew: false });
+        expect(await done).toEqual(call === 'run' ? 'value' : { ran: true, value: 'value' });
+        const cause = expect.objectContaining({ code: 'ERR_LOCK_LOST', reason: 'expired' }) as unknown;
+        const message = expect.stringContaining('not given back') as unknown;
+        const warning = expect.objectContaining({
+          name: 'LockWarning',
+          code: 'ERR_LOCK_LOST',
+          message,
+          cause,
+        }) as unknown;
+        expect(warned.mock.calls).toEqual([[warning]]);
+      });
+
+      it("gives the routine's own error when the release fails too, which is the cause of a warning", async () => {
         const error = new Error('mine');
-        const failed = world.ours.run(
-          newKey(),
-          '30ms',
-          ({ lock: held }) => {
-            lose(held);
-            throw error;
-          },
-          { renew: false },
-        );
-        await expect(failed).rejects.toBe(error);
-      } finally {
-        warned.mockRestore();
-      }
+        const fail = ({ lock: held }: lock.Held): void => {
+          lose(held);
+          throw error;
+        };
+        await expect(world.ours[call](newKey(), '30ms', fail, { renew: false })).rejects.toBe(error);
+        expect('cause' in error).toBe(false);
+        const cause = expect.objectContaining({ code: 'ERR_LOCK_LOST' }) as unknown;
+        expect(warned.mock.calls).toEqual([[expect.objectContaining({ name: 'LockWarning', cause })]]);
+      });
+
+      it('tells a loss once to a routine that fails by it', async () => {
+        const fail = ({ lock: held, signal }: lock.Held): void => {
+          lose(held);
+          signal.throwIfAborted();
+        };
+        const failed = world.ours[call](newKey(), '30ms', fail, { renew: false });
+        await expect(failed).rejects.toMatchObject({ code: 'ERR_LOCK_LOST', reason: 'expired' });
+        expect(warned.mock.calls).toEqual([]);
+      });
+
+      it('is content with a routine that gave its lock back itself', async () => {
+        const key = newKey();
+        await world.ours[call](key, '10s', async ({ lock: held }) => {
+          await held.unlock();
+          await (await world.theirs.new(key, '1s').tryLock()).unlock();
+        });
+        expect(warned.mock.calls).toEqual([]);
+      });
     });
 
     it('tryRun runs, or tells that it did not', async () => {
@@ -657,6 +727,94 @@ export function keepsLockPromises(provider: string, open: () => Promise<World>):
         stall(held.remaining() + 10);
       };
       await expect(scope()).rejects.toBeInstanceOf(lock.LockNotHeldError);
+      await expect(scope()).rejects.toMatchObject({ cause: { code: 'ERR_LOCK_LOST', reason: 'expired' } });
+    });
+
+    it('await using keeps the error of its block when the lock was lost, beside that of the release', async () => {
+      const error = new Error('mine');
+      const scope = async (): Promise<void> => {
+        await using held = await world.ours.new(newKey(), '30ms').lock();
+        stall(held.remaining() + 10);
+        throw error;
+      };
+      const suppressed = { name: 'SuppressedError', suppressed: error, error: { code: 'ERR_LOCK_NOT_HELD' } };
+      await expect(scope()).rejects.toMatchObject(suppressed);
+    });
+  });
+
+  describe(`${provider}: once`, () => {
+    const world = opened(open);
+
+    it('runs on one host and skips on the others', async () => {
+      const key = newKey();
+      const run = (n: number): Promise<lock.Outcome<number>> =>
+        (n % 2 ? world.ours : world.theirs).once(key, { atMost: '10s', atLeast: '5s' }, ({ lock: held }) => {
+          held.assertHeld();
+          return n;
+        });
+      const outcomes = await Promise.all([0, 1, 2, 3, 4].map(run));
+      expect(outcomes.filter(({ ran }) => ran)).toHaveLength(1);
+      expect(outcomes.filter(({ ran }) => !ran)).toEqual(Array.from({ length: 4 }, () => ({ ran: false })));
+      expect(await run(9)).toEqual({ ran: false });
+    });
+
+    it.each(['succeeds', 'fails'])(
+      'keeps the key for atLeast after the start when its routine %s sooner',
+      async (how) => {
+        const key = newKey();
+        const error = new Error('mine');
+        let escaped: lock.Held | undefined;
+        const start = performance.now();
+        const done = world.ours.once(key, { atMost: '60s', atLeast: '400ms' }, (held) => {
+          escaped = held;
+          if (how === 'fails') throw error;
+          return 'value';
+        });
+        if (how === 'fails') await expect(done).rejects.toBe(error);
+        else expect(await done).toEqual({ ran: true, value: 'value' });
+        expect(escaped!.lock.held).toBe(false);
+        await expect(escaped!.lock.unlock()).rejects.toBeInstanceOf(lock.LockNotHeldError);
+        for (const factory of [world.ours, world.theirs]) {
+          expect(await factory.once(key, { atMost: '60s' }, () => 'again')).toEqual({ ran: false });
+        }
+        const next = await world.theirs.new(key, '1s').lock({ wait: '10s' });
+        expect(performance.now() - start).toBeGreaterThanOrEqual(399);
+        expect(escaped!.signal.aborted).toBe(false);
+        await next.unlock();
+      },
+    );
+
+    it('gives the key back at once when atLeast is over, or not asked for', async () => {
+      const key = newKey();
+      await world.ours.once(key, { atMost: '60s', atLeast: 20 }, () => stall(30));
+      expect(await world.theirs.once(key, { atMost: '60s' }, () => 1)).toEqual({ ran: true, value: 1 });
+      expect(await world.ours.once(key, { atMost: '60s' }, () => 2)).toEqual({ ran: true, value: 2 });
+    });
+
+    it('holds for atMost and no longer: then the signal aborts, and another may run', async () => {
+      const warned = jest.spyOn(process, 'emitWarning').mockImplementation(() => undefined);
+      const key = newKey();
+      const first = world.ours.once(key, { atMost: '150ms', atLeast: '150ms' }, async ({ signal }) => {
+        if (!signal.aborted) await new Promise((resolve) => signal.addEventListener('abort', resolve));
+        return signal.reason as unknown;
+      });
+      const outcome = await first;
+      expect(outcome).toMatchObject({ ran: true, value: { code: 'ERR_LOCK_LOST', reason: 'expired' } });
+      expect(warned).toHaveBeenCalledTimes(1);
+      warned.mockRestore();
+      await (await world.theirs.new(key, '1s').lock({ wait: '5s' })).unlock();
+    });
+
+    it.each([
+      ['no times', undefined],
+      ['no atMost', { atLeast: 5 }],
+      ['atLeast beyond atMost', { atMost: '1s', atLeast: '2s' }],
+      ['an unknown word', { atMost: '1s', ttl: 5 }],
+      ['a garbage atLeast', { atMost: '1s', atLeast: 'soon' }],
+    ])('refuses %s', async (_what, times) => {
+      const never = jest.fn();
+      await expect(world.ours.once(newKey(), times as never, never)).rejects.toBeInstanceOf(lock.InvalidArgumentError);
+      expect(never).not.toHaveBeenCalled();
     });
   });
 
@@ -679,6 +837,34 @@ export function keepsLockPromises(provider: string, open: () => Promise<World>):
       if (world.theirs !== world.ours) await (await world.theirs.new(key, '1s').tryLock()).unlock();
       await world.close();
     });
+
+    it('leaves a key of once taken for what is left of atLeast, its routine done or not', async () => {
+      const world = await open();
+      const [done, running] = [newKey(), newKey()];
+      const start = performance.now();
+      await world.ours.once(done, { atMost: '60s', atLeast: '800ms' }, () => undefined);
+      const reason = new Promise((resolve) => {
+        void world.ours
+          .once(running, { atMost: '60s', atLeast: '800ms' }, async ({ signal }) => {
+            signal.addEventListener('abort', () => resolve(signal.reason));
+            await new Promise((ended) => signal.addEventListener('abort', ended));
+            signal.throwIfAborted();
+          })
+          .catch(() => undefined);
+      });
+      await sleep(20);
+      await world.ours.close();
+      expect(await reason).toMatchObject({ code: 'ERR_LOCK_LOST', reason: 'closed' });
+      if (world.theirs !== world.ours) {
+        const again = [done, running].map((key) => world.theirs.once(key, { atMost: '1s' }, () => 1));
+        expect(await Promise.all(again)).toEqual([{ ran: false }, { ran: false }]);
+        for (const key of [done, running]) {
+          await (await world.theirs.new(key, '1s').lock({ wait: '10s' })).unlock();
+          expect(performance.now() - start).toBeGreaterThanOrEqual(799);
+        }
+      }
+      await world.close();
+    });
   });
 }
 
@@ -699,6 +885,15 @@ function opened(open: () => Promise<World>): World {
     },
     close: () => world.close(),
   };
+}
+
+function thrownBy(call: () => unknown): unknown {
+  try {
+    call();
+  } catch (error) {
+    return error;
+  }
+  return undefined;
 }
 
 /** Numbers from 0 to 1 that depend on the seed alone (a linear congruential generator, Numerical Recipes' constants). */

@@ -1,6 +1,6 @@
 // @ts-check
-import { spawnSync } from 'node:child_process';
 import { accessSync, constants, existsSync, rmSync, writeFileSync } from 'node:fs';
+import { aptGet, canInstall } from './apt.js';
 import { findRedisServer, HOW_TO_GET_REDIS } from './redis_process.js';
 
 const POLICY_FILE = '/usr/sbin/policy-rc.d';
@@ -8,7 +8,6 @@ const POLICY_FILE = '/usr/sbin/policy-rc.d';
 const POLICY =
   '#!/bin/sh\n# Written by the tests of mcube-lock while they install redis-server.\n' +
   'case "$1" in redis*) exit 101 ;; *) exit 0 ;; esac\n';
-const INSTALL_LIMIT_MS = 10 * 60_000;
 
 /**
  * Finds redis-server, or installs Debian's package where that can be done without asking anybody.
@@ -21,29 +20,12 @@ export function ensureRedisServer() {
   if (!canInstall()) throw new Error(HOW_TO_GET_REDIS);
   console.error('installing redis-server with apt-get …');
   withoutService(() => {
-    aptGet('update');
-    aptGet('install', '-y', '--no-install-recommends', 'redis-server', 'redis-tools');
+    aptGet(HOW_TO_GET_REDIS, 'update');
+    aptGet(HOW_TO_GET_REDIS, 'install', '-y', '--no-install-recommends', 'redis-server', 'redis-tools');
   });
   const installed = findRedisServer();
   if (!installed) throw new Error(`apt-get installed redis-server, yet it is not found; ${HOW_TO_GET_REDIS}`);
   return installed;
-}
-
-function canInstall() {
-  return process.platform === 'linux' && process.getuid?.() === 0 && existsSync('/usr/bin/apt-get');
-}
-
-/** @param {string[]} args */
-function aptGet(...args) {
-  const result = spawnSync('/usr/bin/apt-get', ['-q', '-o', 'DPkg::Lock::Timeout=300', ...args], {
-    env: { ...process.env, DEBIAN_FRONTEND: 'noninteractive' },
-    encoding: 'utf8',
-    timeout: INSTALL_LIMIT_MS,
-  });
-  if (result.status === 0) return;
-  const told = `${result.error?.message ?? ''}\n${result.stdout ?? ''}\n${result.stderr ?? ''}`.trim();
-  const lines = told.split('\n').slice(-10).join('\n');
-  throw new Error(`apt-get ${args[0]} failed; ${HOW_TO_GET_REDIS}\n${lines}`);
 }
 
 /** Runs an installation under a policy of ours, unless the machine has its own. @param {() => void} install */

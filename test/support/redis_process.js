@@ -37,8 +37,12 @@ export function findRedisCli(server) {
   return beside !== server && runs(beside) ? beside : findProgram('redis-cli');
 }
 
-/** @param {string} name */
-function findProgram(name) {
+/**
+ * Where a program is: PATH, then the usual folders.
+ * @param {string} name
+ * @returns {string | undefined} its path
+ */
+export function findProgram(name) {
   const folders = [...(process.env['PATH'] ?? '').split(delimiter), ...USUAL_FOLDERS];
   return folders.map((folder) => join(folder || '.', name)).find(runs);
 }

@@ -7,6 +7,7 @@ import { promisify } from 'node:util';
 import { describe } from '@jest/globals';
 import { selfSigned } from './certificate.js';
 import { findRedisCli, findRedisServer, HOST, RedisProcess } from './redis_process.js';
+import { sentinelFile } from './redis_sentinel.js';
 
 const run = promisify(execFile);
 const SETTLE_LIMIT_MS = 30_000;
@@ -183,22 +184,46 @@ export interface RedisGroup {
 
 /** A cluster of masters that share the slots evenly; `endpoints` as `host:port`. */
 export interface RedisCluster extends RedisGroup {
+  /** The masters. */
   readonly nodes: readonly RedisServer[];
+  /** The replica of each master, in their order; none unless they were asked for. */
+  readonly replicas: readonly RedisServer[];
   readonly endpoints: readonly string[];
 }
 
-/** Starts a cluster and resolves once every node reports that it is whole. */
-export async function startCluster(masters = 3, options: RedisOptions = {}): Promise<RedisCluster> {
-  const nodes = await startAll(Array.from({ length: masters }, () => startRedis({ ...options, cluster: true })));
-  return groupOrNothing(nodes, async () => {
+/** How a cluster is made. */
+export interface RedisClusterOptions extends RedisOptions {
+  /** One replica for each master, which takes its place within some seconds of its end. */
+  readonly replicas?: boolean;
+}
+
+/** Starts a cluster and resolves once every node reports that it is whole, and every replica is in step. */
+export async function startCluster(masters = 3, options: RedisClusterOptions = {}): Promise<RedisCluster> {
+  const quick = ['--cluster-node-timeout', '1000', '--repl-diskless-sync-delay', '0'];
+  const args = [...(options.replicas ? quick : []), ...(options.args ?? [])];
+  const count = options.replicas ? 2 * masters : masters;
+  const all = await startAll(Array.from({ length: count }, () => startRedis({ ...options, args, cluster: true })));
+  const [nodes, replicas] = [all.slice(0, masters), all.slice(masters)];
+  return groupOrNothing(all, async () => {
     await Promise.all(nodes.map((node, at) => giveSlots(node, at, masters)));
-    for (const other of nodes.slice(1)) await nodes[0]!.cli('cluster', 'meet', HOST, String(other.port));
+    for (const other of all.slice(1)) await nodes[0]!.cli('cluster', 'meet', HOST, String(other.port));
     await until('the cluster is whole', async () => {
-      const views = await Promise.all(nodes.map((node) => node.cli('cluster', 'info')));
-      return views.every((view) => view.includes('cluster_state:ok') && view.includes(`cluster_size:${masters}`));
+      const views = await Promise.all(all.map((node) => node.cli('cluster', 'info')));
+      const whole = ['cluster_state:ok', `cluster_size:${masters}`, `cluster_known_nodes:${count}`];
+      return views.every((view) => whole.every((part) => view.includes(part)));
     });
-    return { nodes, endpoints: nodes.map((node) => `${HOST}:${node.port}`) };
+    await Promise.all(replicas.map((replica, at) => follow(replica, nodes[at]!)));
+    return { nodes, replicas, endpoints: nodes.map((node) => `${HOST}:${node.port}`) };
   });
+}
+
+async function follow(replica: RedisServer, master: RedisServer): Promise<void> {
+  await replica.cli('cluster', 'replicate', await master.cli('cluster', 'myid'));
+  await inStep(replica);
+}
+
+async function inStep(replica: RedisServer): Promise<void> {
+  await until('the replica is in step', async () => (await replica.cli('role')).includes('connected'));
 }
 
 async function giveSlots(node: RedisServer, at: number, masters: number): Promise<void> {
@@ -225,25 +250,16 @@ export async function startSentinel(count = 1, name = 'mymaster'): Promise<Redis
   return groupOrNothing(servers, async () => {
     const replica = await startRedis({ args: ['--replicaof', HOST, String(master.port)] });
     servers.push(replica);
-    const watch = sentinelFile(name, master.port, Math.floor(count / 2) + 1);
+    const watch = sentinelFile(name, HOST, master.port, Math.floor(count / 2) + 1);
     const sentinels = await startAll(Array.from({ length: count }, () => startOneSentinel(watch)));
     servers.push(...sentinels);
-    await until('the replica is in step', async () => (await replica.cli('role')).includes('connected'));
+    await inStep(replica);
     await until('the sentinels know everybody', async () => {
       const views = await Promise.all(sentinels.map((sentinel) => sentinel.cli('sentinel', 'master', name)));
       return views.every((view) => knows(view, 'num-slaves', 1) && knows(view, 'num-other-sentinels', count - 1));
     });
     return { name, master, replica, sentinels };
   });
-}
-
-function sentinelFile(name: string, port: number, quorum: number): string {
-  return [
-    `sentinel monitor ${name} ${HOST} ${port} ${quorum}`,
-    `sentinel down-after-milliseconds ${name} 500`,
-    `sentinel failover-timeout ${name} 3000`,
-    '',
-  ].join('\n');
 }
 
 async function startOneSentinel(watch: string): Promise<RedisServer> {

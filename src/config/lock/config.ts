@@ -1,6 +1,6 @@
 import { NotReadyError } from '../../errors.js';
 import type { Milliseconds } from '../../duration.js';
-import { choice, component, duration, inject, integer, IocObject, refuse, text } from '../../ioc/index.js';
+import { choice, component, duration, flag, inject, integer, IocObject, refuse, text } from '../../ioc/index.js';
 import { RedisConfig } from '../redis/index.js';
 import { LockFactory } from './factory.js';
 import { DEFAULT_LOCK_TERMS } from './options.js';
@@ -23,6 +23,11 @@ export class LockConfig extends IocObject {
   @duration({ none: true, about: 'How long a lock waits that says nothing of it; "none" is until its signal aborts.' })
   wait: Milliseconds | undefined = undefined;
 
+  @flag({
+    about: 'Whether waiting for a key inside a routine that holds it is an error at once; makes promises a bit dearer.',
+  })
+  detectDeadlock = false;
+
   @duration({
     least: 1,
     about: 'The first pause of a waiter on redis that may not subscribe and so polls; each is twice the last.',
@@ -38,6 +43,11 @@ export class LockConfig extends IocObject {
     about: 'Operations that may leave for redis as one command; its other users wait for them.',
   })
   batchCap = 128;
+
+  @flag({
+    about: 'Lets a contended key on redis be free for 10 ms, ten times a second at most, for Go services, which poll.',
+  })
+  yield = false;
 
   @inject(RedisConfig)
   private readonly redis!: RedisConfig;
@@ -59,16 +69,17 @@ export class LockConfig extends IocObject {
   }
 
   override init(): void {
-    const { prefix, pollMin, pollMax, batchCap, wait, redis } = this;
+    const { prefix, pollMin, pollMax, batchCap, wait, detectDeadlock, redis } = this;
     const store = PROVIDERS[this.provider]({
       client: () => redis.client(),
       prefix,
       pollMin,
       pollMax,
       batchCap,
+      yield: this.yield,
       limit: redis.commandTimeout,
     });
-    this.#factory = new LockFactory(store, { ...DEFAULT_LOCK_TERMS, wait });
+    this.#factory = new LockFactory(store, { ...DEFAULT_LOCK_TERMS, wait, detectDeadlock });
   }
 
   /** Releases what is held, rejects who waits. */

@@ -17,29 +17,42 @@ export class NotObtainedError extends IocError {
   }
 }
 
-/** The lock is not, or no longer, held by this object; nothing was changed. Go: `ErrLockNotHeld`. */
+/**
+ * The lock is not, or no longer, held by this object; nothing was changed. If it was held and lost, the `cause` is the
+ * `LockLostError`. Go: `ErrLockNotHeld`.
+ */
 export class LockNotHeldError extends IocError {
   readonly code = 'ERR_LOCK_NOT_HELD';
 
-  constructor(readonly key: string) {
-    super('lock: lock not held');
+  constructor(
+    readonly key: string,
+    cause?: LockLostError,
+  ) {
+    super('lock: lock not held', { cause });
   }
 }
 
 /**
- * Why a hold was lost: its ttl ran out by our own clock (`expired`), the provider says that it is not ours any more
- * (`taken`), the provider could not be asked to renew it in time (`unreachable`), or the factory was closed (`closed`).
+ * Why a hold was lost: its ttl ran out by our own clock (`expired`), renewal had to stop at `maxHold` and then it ran out
+ * (`maxHold`), the provider says that it is not ours any more (`taken`), the provider could not be asked to renew it in
+ * time (`unreachable`), or the factory was closed (`closed`).
  */
-export type LossReason = 'expired' | 'taken' | 'unreachable' | 'closed';
+export type LossReason = 'expired' | 'maxHold' | 'taken' | 'unreachable' | 'closed';
 
 const LOSSES: Readonly<Record<LossReason, string>> = {
   expired: 'its ttl ran out before it was released or refreshed',
+  maxHold: 'it was renewed for as long as maxHold allows, and then its ttl ran out',
   taken: 'the provider has no such hold any more: the key was deleted, expired there, or given to another holder',
   unreachable: 'the provider did not answer any renewal before the ttl ran out',
   closed: 'its lock factory was closed, which releases every hold',
 };
 
-/** A hold ended without an unlock: the reason of the abort of `lock.signal`. */
+/** Whether a word is one of the reasons. */
+export function isLoss(word: string): word is LossReason {
+  return Object.hasOwn(LOSSES, word);
+}
+
+/** A hold ended without an unlock: the reason of the abort of `lock.signal`, and what `assertHeld` throws. */
 export class LockLostError extends IocError {
   readonly code = 'ERR_LOCK_LOST';
 
@@ -53,7 +66,20 @@ export class LockLostError extends IocError {
 
 /** A call that the state of its lock object does not allow: `lock()` on one that already holds or already waits. */
 export class LockStateError extends IocError {
-  readonly code = 'ERR_LOCK_STATE';
+  readonly code: string = 'ERR_LOCK_STATE';
+}
+
+/** With `detectDeadlock`: `lock()` inside a routine that holds the very key, so that it would wait for itself. */
+export class LockDeadlockError extends LockStateError {
+  override readonly code = 'ERR_LOCK_DEADLOCK';
+
+  /** @param takenAt where the routine's lock was taken: a line of the stack trace, `at …` */
+  constructor(
+    readonly key: string,
+    readonly takenAt: string,
+  ) {
+    super(`lock "${key}": this would wait for itself, for the routine that it is called in holds it, taken ${takenAt}`);
+  }
 }
 
 /** The provider answered with an error of its own, its text is in the message; the lock's state there is unchanged. */

@@ -1,26 +1,22 @@
 import { milliseconds, type Duration, type Milliseconds } from '../../duration.js';
 import { InvalidArgumentError } from '../../errors.js';
-import { LockLostError, NotObtainedError } from './errors.js';
+import { callSite, within } from './deadlock.js';
+import { NotObtainedError } from './errors.js';
 import { Lock } from './lock.js';
-import { checkText, DEFAULT_LOCK_TERMS, lockTerms, LONGEST_TEXT, type LockOptions, type LockTerms } from './options.js';
+import {
+  checkText,
+  DEFAULT_LOCK_TERMS,
+  lockTerms,
+  LONGEST_TEXT,
+  onceTimes,
+  type LockOptions,
+  type LockTerms,
+  type OnceTimes,
+} from './options.js';
 import type { LockStore } from './provider/store.js';
 import { Queues } from './queues.js';
-
-/** What a routine that runs under a lock is given. */
-export interface Held {
-  /** Aborted with `LockLostError` if the lock is lost while the routine runs: stop writing then. */
-  readonly signal: AbortSignal;
-  /** The fencing token of this hold, for storage that refuses stale writers. */
-  readonly fence: bigint;
-  /** The lock itself. */
-  readonly lock: Lock;
-}
-
-/** What is done under a lock. */
-export type Routine<T> = (held: Held) => T | PromiseLike<T>;
-
-/** What `tryRun` tells: the routine's value, or that another had the key and it did not run. */
-export type Outcome<T> = { readonly ran: true; readonly value: T } | { readonly ran: false };
+import type { RenewalFigures } from './renewal.js';
+import { runHeld, type Outcome, type Routine } from './routine.js';
 
 /** How long `close` may take, in milliseconds. */
 const CLOSE_LIMIT: Milliseconds = 5_000;
@@ -45,6 +41,11 @@ export class LockFactory implements AsyncDisposable {
     return this.#queues.store.provider;
   }
 
+  /** How the renewals of this factory keep up: to be watched, since a lag that nears the ttl is the loss of a lock. */
+  get renewal(): RenewalFigures {
+    return this.#queues.renewalFigures;
+  }
+
   /**
    * Makes a lock; nothing is asked or held yet.
    * @param key what is locked: text of 1 to 65,536 characters
@@ -63,25 +64,43 @@ export class LockFactory implements AsyncDisposable {
   /**
    * Takes the lock, runs the routine, gives the lock back; keeps the lease alive meanwhile, unless `renew` is false.
    * @returns the routine's value, also when the lock could not be given back or was lost meanwhile: then Node prints a
-   *   warning, and the routine's `signal` had told it
-   * @throws the routine's own error, whatever else failed; or what `Lock.lock` throws, and the routine did not run then
+   *   warning of the name `LockWarning`, whose `cause` is why
+   * @throws the routine's own error, whatever else failed: that the lock could not be given back either is a warning,
+   *   whose `cause` is why. Or what `Lock.lock` throws, and the routine did not run then
    */
   async run<T>(key: string, ttl: Duration, routine: Routine<T>, options?: LockOptions): Promise<T> {
     const lock = this.#renewed(key, ttl, routine, options);
+    const inside = this.#inside(lock, routine, 'run', options);
     await lock.lock();
-    return runHeld(lock, routine);
+    return runHeld(lock, inside, () => lock[Symbol.asyncDispose]());
   }
 
   /** As `run`, but only if the key is free: `{ ran: false }` when another has it. */
   async tryRun<T>(key: string, ttl: Duration, routine: Routine<T>, options?: LockOptions): Promise<Outcome<T>> {
     const lock = this.#renewed(key, ttl, routine, options);
-    try {
-      await lock.tryLock();
-    } catch (error) {
-      if (error instanceof NotObtainedError) return { ran: false };
-      throw error;
-    }
-    return { ran: true, value: await runHeld(lock, routine) };
+    const inside = this.#inside(lock, routine, 'tryRun', options);
+    if (!(await obtained(lock))) return { ran: false };
+    return { ran: true, value: await runHeld(lock, inside, () => lock[Symbol.asyncDispose]()) };
+  }
+
+  /**
+   * For what a schedule starts on many hosts at the same time: runs the routine where the key is obtained first, and skips it
+   * on the others. The key stays taken for `atLeast` after the start, also when the routine is done sooner, fails, or its
+   * process ends, so that a host whose clock is a bit behind does not run it again; and for `atMost`, for nothing renews it:
+   * then the routine's signal aborts. After the routine nothing is held; what is left of `atLeast` just runs out, also when
+   * this factory is closed.
+   * @returns as `tryRun`; a lock that could not be given back, or was lost, is a `LockWarning` as there
+   * @throws the routine's own error, whatever else failed; or what `Lock.tryLock` throws but for `NotObtainedError`
+   * @throws {InvalidArgumentError} an argument is wrong: `atLeast` may not be longer than `atMost`
+   * @see ShedLock, whose `lockAtMostFor` and `lockAtLeastFor` are the source of the idea
+   */
+  async once<T>(key: string, times: OnceTimes, routine: Routine<T>): Promise<Outcome<T>> {
+    const { atMost, atLeast } = onceTimes(times, this.#queues.store.shortestTtl);
+    const lock = this.#renewed(key, atMost, routine, { renew: false });
+    const inside = this.#inside(lock, routine, 'once');
+    if (!(await obtained(lock))) return { ran: false };
+    lock.keep(atLeast);
+    return { ran: true, value: await runHeld(lock, inside, () => lock.leave()) };
   }
 
   /**
@@ -98,35 +117,25 @@ export class LockFactory implements AsyncDisposable {
     return this.close();
   }
 
+  /** The routine itself; with `detectDeadlock` one that knows that it is inside the lock that `call` was asked for. */
+  #inside<T>(lock: Lock, routine: Routine<T>, call: 'run' | 'tryRun' | 'once', options?: LockOptions): Routine<T> {
+    if (!(options?.detectDeadlock ?? this.#terms.detectDeadlock)) return routine;
+    const takenAt = callSite(call, this);
+    return (held) => within(this.#queues, lock, takenAt, () => routine(held));
+  }
+
   #renewed(key: string, ttl: Duration, routine: unknown, options?: LockOptions): Lock {
     if (typeof routine !== 'function') throw new InvalidArgumentError('routine', routine, 'a function');
     return this.new(key, ttl, { ...options, renew: options?.renew ?? true });
   }
 }
 
-async function runHeld<T>(lock: Lock, routine: Routine<T>): Promise<T> {
-  const { signal, fence } = lock;
-  // A stall between the grant and this statement may have outlived the lease: then the routine must not start.
-  if (fence === undefined) throw new LockLostError(lock.key, 'expired');
-  const held: Held = { signal, fence, lock };
-  let value: T;
+async function obtained(lock: Lock): Promise<boolean> {
   try {
-    value = await routine(held);
+    await lock.tryLock();
+    return true;
   } catch (error) {
-    await lock.unlock().catch(() => undefined);
+    if (error instanceof NotObtainedError) return false;
     throw error;
   }
-  await lock.unlock().catch((error: Error) => warn(lock.key, error));
-  return value;
-}
-
-/** The routine's value stands; that its lock did not end well must not pass silently either. */
-function warn(key: string, error: Error): void {
-  process.emitWarning(
-    `lock ${JSON.stringify(key)}: the routine is done, but its lock was not given back: ${error.message}`,
-    {
-      type: 'LockWarning',
-      code: (error as { code?: string }).code ?? 'ERR_LOCK',
-    },
-  );
 }

@@ -29,6 +29,7 @@ export { NotReadyError, InvalidArgumentError } from '../../errors.js';
 export type { Duration, Milliseconds } from '../../duration.js';
 export { LockConfig };
 export {
+  LockDeadlockError,
   LockLostError,
   LockNotHeldError,
   LockStateError,
@@ -37,9 +38,11 @@ export {
   ProviderUnreachableError,
   type LossReason,
 } from './errors.js';
-export { LockFactory, type Held, type Outcome, type Routine } from './factory.js';
+export { LockFactory } from './factory.js';
 export { Lock } from './lock.js';
 export { open, type OpenOptions } from './open.js';
-export type { LockOptions, WaitOptions } from './options.js';
+export type { LockOptions, OnceTimes, WaitOptions } from './options.js';
 export type { Answer, Ask, Grant, Line, LockStore, ProviderName, RedisClient, Refusal } from './provider/index.js';
+export type { RenewalFigures } from './renewal.js';
+export type { Held, Outcome, Routine } from './routine.js';
 export { exponentialBackoff, limitRetry, linearBackoff, noRetry, type RetryStrategy } from './retry.js';

@@ -1,18 +1,22 @@
-import { randomFillSync } from 'node:crypto';
 import type { Milliseconds } from '../../duration.js';
-import type { LossReason } from './errors.js';
+import { isLoss, LockLostError, LockNotHeldError, type LossReason } from './errors.js';
 import type { Ask } from './provider/store.js';
+import { randomText } from './random.js';
 
 /**
- * What a lease goes through. `unsure`: a release was sent and its answer never came, so that the hold may still be there;
- * it does not count as held.
+ * What a lease goes through; one that is lost is in the state of its reason. `unsure`: a release was sent and its answer
+ * never came, so that the hold may still be there; it does not count as held.
  */
-export type LeaseState = 'asking' | 'held' | 'releasing' | 'unsure' | 'ended' | 'lost';
+export type LeaseState = 'asking' | 'held' | 'releasing' | 'unsure' | 'ended' | LossReason;
 
 /** Who wants to know what becomes of a lease. */
 export interface LeaseWatcher {
   granted(lease: Lease): void;
+  /** Its deadline is another than before. */
+  moved(lease: Lease): void;
   lost(lease: Lease, reason: LossReason): void;
+  /** Why it is lost, if its deadline passes now. */
+  readonly atDeadline: LossReason;
 }
 
 /** One acquisition of a key: what identifies its holder, until when it is ours, and whether it still is. */
@@ -22,14 +26,6 @@ export class Lease implements Ask {
   until: Milliseconds = 0;
   /** The fencing token of this acquisition; below 2^53, so that a number is exact. */
   fence = 0;
-  /** The lifetime that was asked for last; renewal asks for it again. */
-  life: Milliseconds;
-  /** When it was granted, on `performance.now()`. */
-  since: Milliseconds = 0;
-  /** Why it is lost if its deadline passes: `unreachable` while the provider leaves renewals unanswered. */
-  atDeadline: LossReason = 'expired';
-  /** Settles with the refresh that is on its way. */
-  refreshing: Promise<void> | undefined = undefined;
   watcher: LeaseWatcher | undefined = undefined;
   readonly plain: boolean;
   memo: unknown = undefined;
@@ -41,7 +37,6 @@ export class Lease implements Ask {
     token: string | undefined,
     readonly metadata: string,
   ) {
-    this.life = ttl;
     this.#token = token;
     this.plain = token === undefined && metadata === '';
   }
@@ -49,6 +44,11 @@ export class Lease implements Ask {
   /** Takes over the hold of another plain lease, under its token: what is stored stays as it is. */
   takeOver(from: Lease): void {
     this.#token = from.token;
+  }
+
+  /** Another random token for the same wish: what was asked under the last one may still arrive. One's own token stays. */
+  rename(): void {
+    if (this.plain) this.#token = undefined;
   }
 
   /** Made when first looked at: a provider inside this process compares leases, not tokens. */
@@ -65,41 +65,46 @@ export class Lease implements Ask {
   alive(now: Milliseconds): boolean {
     if (this.state !== 'held') return false;
     if (now < this.until) return true;
-    this.lose(this.atDeadline);
+    this.lose(this.watcher?.atDeadline ?? 'expired');
     return false;
   }
 
-  grant(fence: number, until: Milliseconds, now: Milliseconds): void {
+  grant(fence: number, until: Milliseconds): void {
     this.state = 'held';
     this.fence = fence;
     this.until = until;
-    this.since = now;
     this.watcher?.granted(this);
+  }
+
+  move(until: Milliseconds): void {
+    this.until = until;
+    this.watcher?.moved(this);
   }
 
   lose(reason: LossReason): void {
     if (this.state !== 'held') return;
-    this.state = 'lost';
+    this.state = reason;
     this.watcher?.lost(this, reason);
+  }
+
+  /** Why it was lost; undefined if it was not. */
+  get lost(): LockLostError | undefined {
+    return isLoss(this.state) ? new LockLostError(this.key, this.state) : undefined;
+  }
+
+  /** The error of who does something with it that only its holder may do. */
+  get notHeld(): LockNotHeldError {
+    return new LockNotHeldError(this.key, this.lost);
   }
 }
 
 const BYTES = 16;
-const pool = Buffer.allocUnsafe(BYTES * 256);
-let used = pool.length;
 
 /**
  * 128 random bits of the system's generator as 22 characters of base64url, as Go's mcube v2 writes them, but for the last
  * character: sixteen bytes can only end in A, Q, g or w there, so that ending in B, R, h or x tells our tokens from Go's.
  */
 export function randomToken(): string {
-  if (used === pool.length) {
-    randomFillSync(pool);
-    used = 0;
-  }
-  const text = pool.toString('base64url', used, used + BYTES);
-  // A byte is used once: what was given out does not stay readable in the pool.
-  pool.fill(0, used, used + BYTES);
-  used += BYTES;
+  const text = randomText(BYTES);
   return text.slice(0, -1) + String.fromCharCode(text.charCodeAt(BYTES + 5) + 1);
 }

@@ -1,11 +1,11 @@
 import { milliseconds, type Duration, type Milliseconds } from '../../duration.js';
+import { refuseDeadlock } from './deadlock.js';
 import { LockNotHeldError, LockStateError, ProviderUnreachableError } from './errors.js';
-import { Lease, type LeaseWatcher } from './lease.js';
+import { Lease } from './lease.js';
 import { lockTerms, waitTerms, type LockOptions, type LockTerms, type WaitOptions } from './options.js';
 import type { Answer } from './provider/store.js';
 import type { Queues } from './queues.js';
-import { Renewal } from './renewal.js';
-import { LossSignal } from './signal.js';
+import { Watch } from './watch.js';
 
 /** A release that needs no waiting is the same for all. */
 const DONE = Promise.resolve();
@@ -19,9 +19,8 @@ export class Lock implements AsyncDisposable {
   #terms: LockTerms;
   /** The current acquisition or the last one. */
   #lease: Lease | undefined;
-  #loss: LossSignal | undefined;
-  #renewal: Renewal | undefined;
-  #watcher: LeaseWatcher | undefined;
+  /** For renewal and signal; few locks have either. */
+  #watch: Watch | undefined;
 
   /** Made by `LockFactory.new`. */
   constructor(
@@ -42,12 +41,14 @@ export class Lock implements AsyncDisposable {
    * @throws {NotObtainedError} `wait` is over, or the retry strategy gave up
    * @throws {ProviderUnreachableError} the provider gave no answer; within `wait`, if one is given
    * @throws {LockStateError} this object holds already, or another call on it is waiting
+   * @throws {LockDeadlockError} with `detectDeadlock`: it is called in a routine that holds the key
    * @throws the signal's reason, when it aborts; the lock is not taken later then
    * @see Go: Lock.Lock
    */
   lock(options?: WaitOptions): Promise<this> {
     try {
       const terms = waitTerms(options, this.#terms);
+      if (this.#terms.detectDeadlock && terms.wait !== 0) refuseDeadlock(this.#queues, this.key);
       return this.#acquire(terms, terms.wait === 0);
     } catch (error) {
       return Promise.reject(error);
@@ -79,9 +80,9 @@ export class Lock implements AsyncDisposable {
   unlock(): Promise<void> {
     const lease = this.#lease;
     const again = lease?.state === 'unsure';
-    if (!lease || !(again || lease.alive(performance.now()))) return Promise.reject(new LockNotHeldError(this.key));
+    if (!lease || !(again || lease.alive(performance.now()))) return Promise.reject(this.#notHeld());
     lease.state = 'releasing';
-    this.#rest();
+    this.#watch?.rest();
     const answer = this.#queues.release(lease);
     if (answer !== true) return this.#released(lease, answer, again);
     lease.state = 'ended';
@@ -103,10 +104,9 @@ export class Lock implements AsyncDisposable {
   async refresh(ttl: Duration = this.ttl): Promise<void> {
     const ms = milliseconds('ttl', ttl, this.#queues.store.shortestTtl);
     const lease = this.#lease;
-    if (!lease?.alive(performance.now())) throw new LockNotHeldError(this.key);
+    if (!lease?.alive(performance.now())) throw this.#notHeld();
     await this.#queues.refresh(lease, ms);
-    lease.life = ms;
-    this.#loss?.granted(lease);
+    this.#watch?.refreshed(ms);
   }
 
   /**
@@ -122,6 +122,16 @@ export class Lock implements AsyncDisposable {
   /** Whether the lease is surely ours, at this very moment: compares a deadline, asks nobody. */
   get held(): boolean {
     return this.#held() !== undefined;
+  }
+
+  /**
+   * Does nothing while the lease is surely ours, at this very moment; throws when it is not, so that what follows in the
+   * same statement list is not done. Asks nobody, as `held`.
+   * @throws {LockLostError} the hold was lost; its `reason` tells why
+   * @throws {LockNotHeldError} nothing is held: it was unlocked, or never taken
+   */
+  assertHeld(): void {
+    if (!this.#held()) throw this.#lease?.lost ?? new LockNotHeldError(this.key);
   }
 
   /** What tells this holder apart; undefined while nothing is held. */
@@ -162,20 +172,39 @@ export class Lock implements AsyncDisposable {
    * before the lock is; after a loss, the next acquisition has a new one.
    */
   get signal(): AbortSignal {
-    if (this.#loss) return this.#loss.signal;
-    this.#loss = new LossSignal();
-    const lease = this.#held();
-    if (lease) {
-      lease.watcher = this.#watch();
-      this.#loss.granted(lease);
-    }
-    return this.#loss.signal;
+    const lease = this.#lease;
+    const watch = (this.#watch ??= new Watch());
+    if (lease?.state === 'asking' || lease?.state === 'held') lease.watcher = watch;
+    return watch.signal(lease);
   }
 
   /** Unlocks at the end of an `await using` block; rejects with `LockNotHeldError` if the hold was lost before that. */
   async [Symbol.asyncDispose](): Promise<void> {
-    const state = this.#lease?.state;
-    if (state === 'held' || state === 'lost') await this.unlock();
+    const lease = this.#lease;
+    if (lease?.state === 'held' || lease?.lost) await this.unlock();
+  }
+
+  /**
+   * Sees to it that the hold, whoever ends it but `unlock`, leaves the key taken for `ms` from now.
+   * @internal for `LockFactory.once`
+   */
+  keep(ms: Milliseconds): void {
+    const lease = this.#held();
+    if (lease) this.#queues.keep(lease, performance.now() + ms);
+  }
+
+  /**
+   * Nothing is held any more; the key stays taken for what is left of `keep`, whatever becomes of this process.
+   * @internal for `LockFactory.once`
+   */
+  async leave(): Promise<void> {
+    const lease = this.#held();
+    const left = lease ? this.#queues.kept(lease) : 0;
+    if (!lease || left === 0) return this[Symbol.asyncDispose]();
+    this.#watch?.rest();
+    lease.watcher = undefined;
+    this.#lease = undefined;
+    await this.#queues.refresh(lease, left);
   }
 
   async #released(lease: Lease, answer: Answer<boolean>, again: boolean): Promise<void> {
@@ -187,38 +216,22 @@ export class Lock implements AsyncDisposable {
       if (error instanceof ProviderUnreachableError) this.#queues.store.abandon(lease);
       throw error;
     }
-    lease.state = 'ended';
     // After an unanswered release, "not yours" means that it had arrived.
-    if (released || again) return;
-    this.#watch().lost(lease, 'taken');
-    throw new LockNotHeldError(this.key);
+    lease.state = released || again ? 'ended' : 'taken';
+    if (lease.state === 'ended') return;
+    lease.watcher?.lost(lease, 'taken');
+    throw lease.notHeld;
   }
 
   #acquire(terms: LockTerms | ReturnType<typeof waitTerms>, once: boolean): Promise<this> {
     this.#refuseIfBusy();
     const { token, metadata, renew, maxHold } = this.#terms;
     const lease = new Lease(this.key, this.ttl, token, metadata);
-    if (this.#loss?.spent) this.#loss = undefined;
-    this.#renewal = renew ? new Renewal(this.#queues, maxHold) : undefined;
-    if (renew || this.#loss) lease.watcher = this.#watch();
+    if (renew) this.#watch ??= new Watch();
+    if (this.#watch?.begin(renew ? this.#queues.renewal(maxHold) : undefined)) lease.watcher = this.#watch;
     const wait = this.#queues.acquire(lease, terms, once, this);
     this.#lease = lease;
     return wait ?? Promise.resolve(this);
-  }
-
-  /** What becomes of a hold is told to renewal and signal; few locks have either. */
-  #watch(): LeaseWatcher {
-    this.#watcher ??= {
-      granted: (lease) => {
-        this.#renewal?.granted(lease);
-        this.#loss?.granted(lease);
-      },
-      lost: (lease, reason) => {
-        this.#renewal?.rest();
-        this.#loss?.lost(lease, reason);
-      },
-    };
-    return this.#watcher;
   }
 
   #refuseIfBusy(): void {
@@ -238,8 +251,7 @@ export class Lock implements AsyncDisposable {
     return lease?.state === 'held' && lease.alive(performance.now()) ? lease : undefined;
   }
 
-  #rest(): void {
-    this.#renewal?.rest();
-    this.#loss?.rest();
+  #notHeld(): LockNotHeldError {
+    return this.#lease?.notHeld ?? new LockNotHeldError(this.key);
   }
 }

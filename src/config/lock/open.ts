@@ -1,7 +1,7 @@
 import { InvalidArgumentError, show } from '../../errors.js';
 import { milliseconds, type Duration } from '../../duration.js';
 import { LockFactory } from './factory.js';
-import { checkText, DEFAULT_LOCK_TERMS, LONGEST_TEXT } from './options.js';
+import { checkFlag, checkText, checkWhole, DEFAULT_LOCK_TERMS, LONGEST_TEXT } from './options.js';
 import { PROVIDER_NAMES, PROVIDERS, type ProviderName, type RedisClient } from './provider/index.js';
 
 /** What `open` takes. */
@@ -17,12 +17,23 @@ export interface OpenOptions {
   prefix?: string | undefined;
   /** How long a lock waits that says nothing of it; without limit when left out. */
   wait?: Duration | undefined;
+  /** Whether waiting for a key inside a routine that holds it is an immediate `LockDeadlockError`; false when left out. */
+  detectDeadlock?: boolean | undefined;
   /** For `redis`: within which the server answers a command, or it counts as unreachable; `"5s"` when left out. */
   commandTimeout?: Duration | undefined;
   /** For `redis`: the first and the longest pause between two tries of a waiter; `"25ms"` and `"250ms"` when left out. */
   pollMin?: Duration | undefined;
   pollMax?: Duration | undefined;
+  /** For `redis`: operations that may leave as one command, 1 to 1,024; 128 when left out. */
+  batchCap?: number | undefined;
+  /**
+   * For `redis`: lets a contended key be free for 10 ms, ten times a second at most, so that Go services, which poll, find it;
+   * off when left out.
+   */
+  yield?: boolean | undefined;
 }
+
+const MOST_IN_ONE_CALL = 1_024;
 
 /**
  * Gives locks without a container.
@@ -38,9 +49,12 @@ export function open(options: OpenOptions): LockFactory {
     client,
     prefix = '',
     wait,
+    detectDeadlock = false,
     commandTimeout = '5s',
     pollMin = 25,
     pollMax = 250,
+    batchCap = 128,
+    yield: yields = false,
     ...strange
   } = options;
   const [unknown] = Object.keys(strange);
@@ -48,23 +62,29 @@ export function open(options: OpenOptions): LockFactory {
     throw new InvalidArgumentError(
       'open',
       unknown,
-      'only provider, client, prefix, wait, commandTimeout, pollMin, pollMax',
+      'only provider, client, prefix, wait, detectDeadlock, commandTimeout, pollMin, pollMax, batchCap, yield',
     );
   }
   if (!PROVIDER_NAMES.includes(provider)) {
     throw new InvalidArgumentError('provider', provider, `one of ${PROVIDER_NAMES.map(show).join(', ')}`);
   }
   if (provider === 'redis') checkClient(client);
+  const pauses = { pollMin: milliseconds('pollMin', pollMin, 1), pollMax: milliseconds('pollMax', pollMax, 1) };
+  if (pauses.pollMax < pauses.pollMin) {
+    throw new InvalidArgumentError('pollMax', pollMax, `at least pollMin, ${pauses.pollMin} ms`);
+  }
   const store = PROVIDERS[provider]({
     client: () => client!,
     prefix: checkText('prefix', prefix, 0, LONGEST_TEXT),
     limit: milliseconds('commandTimeout', commandTimeout, 1),
-    pollMin: milliseconds('pollMin', pollMin, 1),
-    pollMax: milliseconds('pollMax', pollMax, 1),
+    ...pauses,
+    batchCap: checkWhole('batchCap', batchCap, 1, MOST_IN_ONE_CALL),
+    yield: checkFlag('yield', yields),
   });
   return new LockFactory(store, {
     ...DEFAULT_LOCK_TERMS,
     wait: wait === undefined ? undefined : milliseconds('wait', wait),
+    detectDeadlock: checkFlag('detectDeadlock', detectDeadlock),
   });
 }
 

@@ -25,6 +25,19 @@ export interface LockOptions extends WaitOptions {
   renew?: boolean | undefined;
   /** Renewal never carries a hold beyond this time after its acquisition. */
   maxHold?: Duration | undefined;
+  /**
+   * Makes waiting for a key inside a routine that holds it an immediate `LockDeadlockError`. Off by default, since following
+   * what is inside (Node's AsyncLocalStorage) makes every promise of the process a little dearer.
+   */
+  detectDeadlock?: boolean | undefined;
+}
+
+/** How long the key of `once` stays taken. */
+export interface OnceTimes {
+  /** The longest that it is held, and longer than the routine ever takes: it is not renewed. */
+  atMost: Duration;
+  /** The shortest after the start: longer than the clocks of the hosts differ. Nothing is kept when left out. */
+  atLeast?: Duration | undefined;
 }
 
 /** {@link WaitOptions}, checked. */
@@ -40,6 +53,7 @@ export interface LockTerms extends WaitTerms {
   readonly metadata: string;
   readonly renew: boolean;
   readonly maxHold: Milliseconds;
+  readonly detectDeadlock: boolean;
 }
 
 /** What holds where a lock's options say nothing. */
@@ -51,13 +65,14 @@ export const DEFAULT_LOCK_TERMS: LockTerms = Object.freeze({
   metadata: '',
   renew: false,
   maxHold: Infinity,
+  detectDeadlock: false,
 });
 
 /** Characters that a key or a metadata text may have; Redis takes more, nobody who asks for more means it. */
 export const LONGEST_TEXT = 65_536;
 const LONGEST_TOKEN = 1_024;
 const WAIT_KEYS = ['wait', 'signal', 'retry'];
-const LOCK_KEYS = [...WAIT_KEYS, 'token', 'metadata', 'renew', 'maxHold'];
+const LOCK_KEYS = [...WAIT_KEYS, 'token', 'metadata', 'renew', 'maxHold', 'detectDeadlock'];
 
 /** Options of `lock()` over the terms of its lock. */
 export function waitTerms(options: WaitOptions | undefined, base: WaitTerms): WaitTerms {
@@ -76,14 +91,24 @@ export function waitTerms(options: WaitOptions | undefined, base: WaitTerms): Wa
 export function lockTerms(options: LockOptions | undefined, base: LockTerms): LockTerms {
   if (options === undefined) return base;
   checkObject(options, LOCK_KEYS);
-  const { wait, signal, retry, token, metadata, renew, maxHold } = options;
+  const { wait, signal, retry, token, metadata, renew, maxHold, detectDeadlock } = options;
   return {
     ...waitTerms({ wait, signal, retry }, base),
     token: token === undefined ? base.token : checkText('token', token, 1, LONGEST_TOKEN),
     metadata: metadata === undefined ? base.metadata : checkText('metadata', metadata, 0, LONGEST_TEXT),
     renew: renew === undefined ? base.renew : checkFlag('renew', renew),
     maxHold: maxHold === undefined ? base.maxHold : milliseconds('maxHold', maxHold, 1),
+    detectDeadlock: detectDeadlock === undefined ? base.detectDeadlock : checkFlag('detectDeadlock', detectDeadlock),
   };
+}
+
+/** {@link OnceTimes}, checked. */
+export function onceTimes(times: OnceTimes, shortest: Milliseconds): { atMost: Milliseconds; atLeast: Milliseconds } {
+  checkObject(times, ['atMost', 'atLeast']);
+  const atMost = milliseconds('atMost', times.atMost, shortest);
+  const atLeast = milliseconds('atLeast', times.atLeast ?? 0);
+  if (atLeast > atMost) throw new InvalidArgumentError('atLeast', times.atLeast, `at most atMost, ${atMost} ms`);
+  return { atMost, atLeast };
 }
 
 /** A text of the right length that survives UTF-8, as keys, tokens and metadata must. */
@@ -110,9 +135,16 @@ function checkRetry(retry: unknown): RetryStrategy {
   throw new InvalidArgumentError('retry', retry, 'a strategy, such as linearBackoff("100ms")');
 }
 
-function checkFlag(name: string, value: unknown): boolean {
+/** A switch. */
+export function checkFlag(name: string, value: unknown): boolean {
   if (typeof value === 'boolean') return value;
   throw new InvalidArgumentError(name, value, 'true or false');
+}
+
+/** A whole number within bounds. */
+export function checkWhole(name: string, value: unknown, least: number, most: number): number {
+  if (Number.isInteger(value) && (value as number) >= least && (value as number) <= most) return value as number;
+  throw new InvalidArgumentError(name, value, `a whole number from ${least} to ${most}`);
 }
 
 /** Longest delay of one Node timer; a longer one would fire at once. */

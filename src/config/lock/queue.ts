@@ -38,6 +38,12 @@ export class KeyQueue implements WaiterHost {
     return this.#chain.patient > 0;
   }
 
+  /** Whether the next in line will ask as soon as our hold has ended, and stay until it is told. */
+  get followed(): boolean {
+    const { head } = this.#chain;
+    return head !== undefined && !head.once && !head.terms.retry;
+  }
+
   /** Stands in line. */
   join<T>(lease: Lease, terms: WaitTerms, once: boolean, now: number, value: T): Promise<T> {
     const waiter = new Waiter(this, lease, terms, once, now, value);
@@ -64,7 +70,9 @@ export class KeyQueue implements WaiterHost {
   /** Our hold has ended: the next in line need not wait for any timer. */
   freed(): void {
     this.holder = undefined;
-    if (this.#chain.head) this.#chain.head.notBefore = 0;
+    const { head } = this.#chain;
+    if (!head) return this.#rest();
+    head.notBefore = 0;
     this.serve();
   }
 
@@ -161,11 +169,16 @@ export class KeyQueue implements WaiterHost {
   #granted(waiter: Waiter, grant: Grant, now: number): void {
     // The store may have given it the key while this answer was on its way.
     if (waiter.taken) return;
-    if (waiter.settled || grant.until <= now) return this.store.abandon(waiter.lease);
+    if (waiter.settled || grant.until <= now) {
+      this.store.abandon(waiter.lease);
+      // It asks again, and its undoing, whenever it arrives, must not find what it is given then.
+      if (!waiter.settled) waiter.lease.rename();
+      return;
+    }
     waiter.taken = true;
     this.#chain.remove(waiter);
     this.holder = waiter.lease;
-    waiter.lease.grant(grant.fence, grant.until, now);
+    waiter.lease.grant(grant.fence, grant.until);
     waiter.resolve();
   }
 

@@ -1,21 +1,34 @@
 import type { Milliseconds } from '../../duration.js';
 import { NotReadyError } from '../../errors.js';
-import { LockNotHeldError, NotObtainedError, ProviderUnreachableError } from './errors.js';
+import { NotObtainedError, ProviderUnreachableError } from './errors.js';
 import type { Lease } from './lease.js';
 import type { WaitTerms } from './options.js';
 import type { Answer, LockStore } from './provider/store.js';
 import { KeyQueue } from './queue.js';
+import { Refreshes } from './refresh.js';
+import { Renewal, Renewals, type RenewalFigures } from './renewal.js';
 
 /** So many keys are remembered before those that are neither held nor waited for are forgotten: used keys are used again. */
 const SWEEP_FROM = 16_384;
 
-/** The queues of one factory, one for every key that is held or waited for, in front of its store. */
-export class Queues {
-  readonly #queues = new Map<string, KeyQueue>();
-  #sweeper: MapIterator<[string, KeyQueue]> | undefined;
-  #closed: NotReadyError | undefined;
+/** What is known of a key: the line of those who want it; of a store that answers at once just the holder, while nobody waits. */
+type Known = KeyQueue | Lease | undefined;
 
-  constructor(readonly store: LockStore) {}
+/** The keys of one factory, in front of its store: who of this process holds each, and who waits for it. */
+export class Queues {
+  readonly #keys = new Map<string, Known>();
+  #sweeper: MapIterator<[string, Known]> | undefined;
+  #closed: NotReadyError | undefined;
+  readonly #refreshes: Refreshes;
+  #renewals: Renewals | undefined;
+  #kept: WeakMap<Lease, Milliseconds> | undefined;
+
+  constructor(readonly store: LockStore) {
+    this.#refreshes = new Refreshes(store, {
+      moved: (lease) => this.#line(lease.key)?.serve(),
+      gone: (lease) => this.lose(lease),
+    });
+  }
 
   /** Why nothing can be asked any more; undefined while the factory is open. */
   get closed(): NotReadyError | undefined {
@@ -24,7 +37,7 @@ export class Queues {
 
   /** How many keys are remembered: those held or waited for, and some that were. */
   get size(): number {
-    return this.#queues.size;
+    return this.#keys.size;
   }
 
   /**
@@ -37,22 +50,28 @@ export class Queues {
     if (this.#closed) throw this.#closed;
     if (terms.signal?.aborted) throw terms.signal.reason;
     const now = performance.now();
-    const queue = this.#queues.get(lease.key) ?? this.#open(lease.key, now);
+    const known = this.#keys.get(lease.key);
+    if (this.store.immediate && !(known instanceof KeyQueue) && !known?.alive(now)) {
+      const answer = this.store.obtain(lease, now);
+      if (!(answer instanceof Promise) && answer.granted) {
+        if (known === undefined && this.#keys.size >= SWEEP_FROM) this.#sweep(now);
+        this.#keys.set(lease.key, lease);
+        lease.grant(answer.fence, answer.until);
+        return undefined;
+      }
+    }
+    const queue = known instanceof KeyQueue ? known : this.#open(lease.key, known, now);
     if (once && (queue.waitedFor || queue.held(now))) throw new NotObtainedError(lease.key, 0);
-    if (!this.store.immediate || !queue.free(now)) return queue.join(lease, terms, once, now, value);
-    const answer = this.store.obtain(lease, now);
-    if (answer instanceof Promise || !answer.granted) return queue.join(lease, terms, once, now, value);
-    queue.holder = lease;
-    lease.grant(answer.fence, answer.until, now);
-    return undefined;
+    return queue.join(lease, terms, once, now, value);
   }
 
   /** Frees what the lease holds; false when the provider says that it did not hold it any more. */
   release(lease: Lease): Answer<boolean> {
-    const queue = this.#queues.get(lease.key);
-    if (queue?.holder === lease && queue.passOn()) return true;
+    const known = this.#keys.get(lease.key);
+    if (known === lease) this.#keys.set(lease.key, undefined);
+    const queue = known instanceof KeyQueue ? known : undefined;
+    const answer = this.#free(lease, queue);
     // The next in line asks right behind the release, on the same way.
-    const answer = this.store.release(lease);
     if (queue?.holder === lease) queue.freed();
     return answer;
   }
@@ -61,44 +80,39 @@ export class Queues {
    * Gives the lease the lifetime `ttl` from now.
    * @throws {LockNotHeldError} it is not held any more, and stays so
    */
-  async refresh(lease: Lease, ttl: Milliseconds): Promise<void> {
-    // One after the other: of two on their way, either lifetime could be the one that stays.
-    const before = lease.refreshing;
-    const done = before ? before.then(() => this.#refresh(lease, ttl)) : this.#refresh(lease, ttl);
-    const settled = done.catch(() => undefined);
-    lease.refreshing = settled;
-    try {
-      await done;
-    } finally {
-      if (lease.refreshing === settled) lease.refreshing = undefined;
-    }
+  refresh(lease: Lease, ttl: Milliseconds): Promise<void> {
+    return this.#refreshes.refresh(lease, ttl);
   }
 
-  async #refresh(lease: Lease, ttl: Milliseconds): Promise<void> {
-    if (!lease.alive(performance.now())) throw new LockNotHeldError(lease.key);
-    const sent = performance.now();
-    const answer = this.store.refresh(lease, ttl);
-    // Until the answer is here either lifetime may be the true one: only the shorter is surely ours.
-    if (answer instanceof Promise) lease.until = Math.min(lease.until, this.store.deadline(sent, ttl));
-    const until = await answer;
-    if (until === undefined) {
-      this.lose(lease);
-    } else if (lease.alive(performance.now())) {
-      lease.until = until;
-      this.#queues.get(lease.key)?.serve();
-      return;
-    } else if (lease.state === 'lost') {
-      // Our deadline passed while the answer was on its way: what was lengthened is nobody's. After an unlock it may be the
-      // next one's, who took it over under the same token.
-      this.store.abandon(lease);
-    }
-    throw new LockNotHeldError(lease.key);
+  /** The same for a renewal, whose answer is worth while within `limit` milliseconds, and of which several may be on their way. */
+  renew(lease: Lease, ttl: Milliseconds, limit: Milliseconds): Promise<void> {
+    return this.#refreshes.renew(lease, ttl, limit);
+  }
+
+  /** The key of the lease stays taken until `until`, also when the factory closes. */
+  keep(lease: Lease, until: Milliseconds): void {
+    (this.#kept ??= new WeakMap()).set(lease, until);
+  }
+
+  /** The lifetime that is left of what `keep` said, as the provider takes it; 0 when nothing is. */
+  kept(lease: Lease): Milliseconds {
+    const left = (this.#kept?.get(lease) ?? 0) - performance.now();
+    return left > 0 ? Math.max(this.store.shortestTtl, Math.ceil(left)) : 0;
+  }
+
+  /** Keeps a lease alive that was given to it. */
+  renewal(maxHold: Milliseconds): Renewal {
+    return new Renewal((this.#renewals ??= new Renewals(this)), maxHold);
+  }
+
+  get renewalFigures(): RenewalFigures {
+    return (this.#renewals ??= new Renewals(this)).figures;
   }
 
   /** The provider has no such hold any more. */
   lose(lease: Lease): void {
     lease.lose('taken');
-    const queue = this.#queues.get(lease.key);
+    const queue = this.#line(lease.key);
     if (queue?.holder === lease) queue.freed();
   }
 
@@ -110,36 +124,58 @@ export class Queues {
     this.#closed = new NotReadyError('lock: the lock factory is closed; set the container up again, or open another');
     const started = performance.now();
     const answers: Promise<unknown>[] = [];
-    for (const queue of [...this.#queues.values()]) {
-      queue.rejectAll(this.#closed);
-      const lease = queue.holder;
+    for (const known of [...this.#keys.values()]) {
+      if (known instanceof KeyQueue) known.rejectAll(this.#closed);
+      const lease = known instanceof KeyQueue ? known.holder : known;
       if (!lease?.alive(started)) continue;
       lease.lose('closed');
-      answers.push(Promise.resolve(this.store.release(lease)));
+      const left = this.kept(lease);
+      answers.push(Promise.resolve(left > 0 ? this.store.refresh(lease, left) : this.#free(lease, undefined)));
     }
-    this.#queues.clear();
+    this.#keys.clear();
+    this.#renewals?.close();
     const outcomes = await Promise.allSettled(answers.map((answer) => within(limit, answer, this.store.provider)));
     await this.store.close(Math.max(0, limit - (performance.now() - started)));
     const failed = outcomes.find((outcome) => outcome.status === 'rejected');
     if (failed) throw failed.reason;
   }
 
-  #open(key: string, now: number): KeyQueue {
-    if (this.#queues.size >= SWEEP_FROM) this.#sweep(now);
+  #free(lease: Lease, queue: KeyQueue | undefined): Answer<boolean> {
+    // A store of one's own may throw where it should reject.
+    try {
+      if (queue?.holder !== lease) return this.store.release(lease);
+      return queue.passOn() || this.store.release(lease, queue.followed);
+    } catch (error) {
+      return Promise.reject(error);
+    }
+  }
+
+  #line(key: string): KeyQueue | undefined {
+    const known = this.#keys.get(key);
+    return known instanceof KeyQueue ? known : undefined;
+  }
+
+  #open(key: string, holder: Lease | undefined, now: number): KeyQueue {
+    if (this.#keys.size >= SWEEP_FROM) this.#sweep(now);
     const queue = new KeyQueue(key, this.store);
-    this.#queues.set(key, queue);
+    queue.holder = holder;
+    this.#keys.set(key, queue);
     return queue;
   }
 
   /** Two steps round the map for each new key, so that keys leave as others come, without any timer. */
   #sweep(now: number): void {
     for (let step = 0; step < 2; step += 1) {
-      this.#sweeper ??= this.#queues.entries();
+      this.#sweeper ??= this.#keys.entries();
       const { value, done } = this.#sweeper.next();
       if (done) this.#sweeper = undefined;
-      else if (value[1].free(now)) this.#queues.delete(value[0]);
+      else if (isFree(value[1], now)) this.#keys.delete(value[0]);
     }
   }
+}
+
+function isFree(known: Known, now: number): boolean {
+  return known instanceof KeyQueue ? known.free(now) : !known?.alive(now);
 }
 
 /** An answer that may not take longer than `limit` milliseconds; its timer ends with it. */

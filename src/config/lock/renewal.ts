@@ -1,59 +1,193 @@
 import type { Milliseconds } from '../../duration.js';
 import { LockNotHeldError, type LossReason } from './errors.js';
-import type { Lease, LeaseWatcher } from './lease.js';
+import type { Lease } from './lease.js';
 import { timerDelay } from './options.js';
 import type { Queues } from './queues.js';
 
+/** The first pause after a renewal that failed; each is twice the last, up to a twelfth of the ttl. */
 const FIRST_RETRY: Milliseconds = 50;
 
-/**
- * Keeps a lease alive while it is held: at a third of its ttl, sooner and sooner again while the provider is silent,
- * never beyond `maxHold` after its acquisition. Its timer does not keep the process alive.
- */
-export class Renewal implements LeaseWatcher {
-  #timer: NodeJS.Timeout | undefined;
-  #failures = 0;
+/** How the renewals of a factory keep up. */
+export interface RenewalFigures {
+  /** Leases that are renewed now. */
+  readonly leases: number;
+  /** How often leases were renewed together, repetitions after a failure included. */
+  readonly rounds: number;
+  /** How late the last round began, in milliseconds: a busy event loop, or a process that was stopped. */
+  readonly lag: Milliseconds;
+  /** The largest such lag so far. */
+  readonly maxLag: Milliseconds;
+  /** The smallest share of its ttl that a lease had left when it was renewed, 0 to 1; 0: too late. 1 before any renewal. */
+  readonly leastLeft: number;
+}
+
+/** How one lease is renewed. */
+export class Renewal {
+  /** When something is to be done for it, on `performance.now()`. */
+  due: Milliseconds = Infinity;
+  /** The lifetime that was asked for last, and is asked for again. */
+  life: Milliseconds = 0;
+  /** Why the lease is lost, if its deadline passes. */
+  atDeadline: LossReason = 'expired';
+  /** Beyond this moment it is not renewed. */
+  end: Milliseconds = Infinity;
+  /** Counts what was asked: of several questions under way the last one decides when to ask again. */
+  asked = 0;
+  /** Whether the last question is not answered yet. */
+  asking = false;
+  failures = 0;
+  lease: Lease | undefined;
 
   constructor(
-    private readonly queues: Queues,
+    private readonly all: Renewals,
     private readonly maxHold: Milliseconds,
   ) {}
 
   granted(lease: Lease): void {
-    this.#after(lease, lease.life / 3);
+    this.lease = lease;
+    this.end = performance.now() + this.maxHold;
+    this.refreshed(lease.ttl);
   }
 
-  lost(_lease: Lease, _reason: LossReason): void {
-    this.rest();
+  /** The lease has the lifetime `life` now. */
+  refreshed(life: Milliseconds): void {
+    this.life = life;
+    this.all.schedule(this);
   }
 
+  /** Nothing to renew any more. */
   rest(): void {
+    this.all.remove(this);
+  }
+
+  /** When it is due by its deadline: with two thirds left, at the next point of the grid that leases share. */
+  next(now: Milliseconds): Milliseconds {
+    const step = 2 ** Math.floor(Math.log2(Math.max(1, this.life / 12)));
+    return Math.ceil(Math.max(now, this.lease!.until - (this.life * 2) / 3) / step) * step;
+  }
+
+  /** Whether it may be renewed before it is due, since others are: not if it has just been. */
+  mayJoin(now: Milliseconds): boolean {
+    return !this.asking && this.failures === 0 && this.lease!.until - now <= (this.life * 11) / 12;
+  }
+}
+
+/**
+ * Renews all leases of one factory, with one timer, which does not keep the process alive. A lease is due at a third of its
+ * ttl, rounded up to a grid: the greatest power of two milliseconds that is not above a twelfth of the ttl. When one is
+ * due, all with the same ttl are renewed that have used up a twelfth, so that they fall due together from then on and what
+ * is asked for them leaves together.
+ */
+export class Renewals {
+  readonly #renewed = new Set<Renewal>();
+  #timer: NodeJS.Timeout | undefined;
+  #timerAt: Milliseconds = Infinity;
+  #rounds = 0;
+  #lag: Milliseconds = 0;
+  #maxLag: Milliseconds = 0;
+  #leastLeft = 1;
+
+  constructor(private readonly queues: Queues) {}
+
+  get figures(): RenewalFigures {
+    return {
+      leases: this.#renewed.size,
+      rounds: this.#rounds,
+      lag: this.#lag,
+      maxLag: this.#maxLag,
+      leastLeft: this.#leastLeft,
+    };
+  }
+
+  schedule(one: Renewal): void {
+    one.asking = false;
+    one.failures = 0;
+    one.atDeadline = 'expired';
+    one.due = one.next(performance.now());
+    this.#renewed.add(one);
+    this.#arm(one.due);
+  }
+
+  /** A timer that is set stays: the next lease may use it. */
+  remove(one: Renewal): void {
+    this.#renewed.delete(one);
+  }
+
+  close(): void {
     clearTimeout(this.#timer);
   }
 
-  #after(lease: Lease, ms: Milliseconds): void {
+  #arm(due: Milliseconds): void {
+    if (this.#timerAt <= due) return;
     clearTimeout(this.#timer);
-    this.#timer = setTimeout(() => void this.#renew(lease), timerDelay(ms));
+    this.#timerAt = due;
+    this.#timer = setTimeout(() => this.#fired(), timerDelay(due - performance.now()));
     this.#timer.unref();
   }
 
-  async #renew(lease: Lease): Promise<void> {
+  #fired(): void {
+    this.#timerAt = Infinity;
     const now = performance.now();
-    const left = Math.floor(lease.since + this.maxHold - now);
-    const ttl = Math.min(lease.life, left);
-    if (ttl < this.queues.store.shortestTtl || !lease.alive(now)) return;
-    // For as long as the answer is missing: who asks has not been idle.
-    lease.atDeadline = 'unreachable';
-    try {
-      await this.queues.refresh(lease, ttl);
-      this.#failures = 0;
-      lease.atDeadline = 'expired';
-    } catch (error) {
-      if (error instanceof LockNotHeldError) return;
-      this.#failures += 1;
+    this.#round(now);
+    let next = Infinity;
+    for (const { due } of this.#renewed) next = Math.min(next, due);
+    if (next < Infinity) this.#arm(next);
+  }
+
+  #round(now: Milliseconds): void {
+    const lives = new Set<Milliseconds>();
+    let due = Infinity;
+    for (const one of this.#renewed) {
+      if (one.due > now) continue;
+      due = Math.min(due, one.due);
+      lives.add(one.life);
     }
-    if (!lease.alive(performance.now())) return;
-    const third = lease.life / 3;
-    this.#after(lease, this.#failures === 0 ? third : Math.min(third, FIRST_RETRY * 2 ** (this.#failures - 1)));
+    if (lives.size === 0) return;
+    this.#rounds += 1;
+    this.#lag = now - due;
+    this.#maxLag = Math.max(this.#maxLag, this.#lag);
+    for (const one of this.#renewed) {
+      if (one.due <= now || (lives.has(one.life) && one.mayJoin(now))) this.#renew(one, one.lease!, now);
+    }
+  }
+
+  #renew(one: Renewal, lease: Lease, now: Milliseconds): void {
+    this.#leastLeft = Math.min(this.#leastLeft, Math.max(0, lease.until - now) / one.life);
+    if (!lease.alive(now)) return;
+    const ttl = Math.min(one.life, Math.floor(one.end - now));
+    const isLast = ttl < one.life;
+    if (isLast && !this.#gains(lease, ttl, now)) return this.#stop(one);
+    const asked = (one.asked += 1);
+    // For as long as the answer is missing: who asks has not been idle. Without one it is asked again.
+    one.asking = true;
+    one.atDeadline = 'unreachable';
+    one.due = now + one.life / 6;
+    this.queues.renew(lease, ttl, one.life / 6).then(
+      () => {
+        if (!this.#renewed.has(one)) return;
+        if (isLast) this.#stop(one);
+        else this.schedule(one);
+      },
+      (error: unknown) => {
+        if (error instanceof LockNotHeldError || asked !== one.asked || !this.#renewed.has(one)) return;
+        one.asking = false;
+        one.failures += 1;
+        const pause = FIRST_RETRY * 2 ** (one.failures - 1);
+        one.due = performance.now() + Math.min(pause, Math.max(FIRST_RETRY, one.life / 12));
+        this.#arm(one.due);
+      },
+    );
+  }
+
+  /** Whether a lifetime that `maxHold` has cut would make the lease last longer. */
+  #gains(lease: Lease, ttl: Milliseconds, now: Milliseconds): boolean {
+    const { store } = this.queues;
+    return ttl >= store.shortestTtl && store.deadline(now, ttl) > lease.until;
+  }
+
+  /** `maxHold` leaves nothing to ask for: the lease runs out. */
+  #stop(one: Renewal): void {
+    one.atDeadline = 'maxHold';
+    this.#renewed.delete(one);
   }
 }

@@ -1,12 +1,12 @@
-import { LockLostError, type LossReason } from './errors.js';
-import type { Lease, LeaseWatcher } from './lease.js';
+import type { LockLostError } from './errors.js';
+import type { Lease } from './lease.js';
 import { timerDelay } from './options.js';
 
 /**
  * The AbortSignal of a lock: aborts when a hold is lost. Whoever looks at it after the event loop stalled sees the truth
  * in the very next statement: looking compares the deadline, instead of trusting that a timer has fired.
  */
-export class LossSignal implements LeaseWatcher {
+export class LossSignal {
   readonly #controller = new AbortController();
   #lease: Lease | undefined;
   #timer: NodeJS.Timeout | undefined;
@@ -37,26 +37,26 @@ export class LossSignal implements LeaseWatcher {
 
   granted(lease: Lease): void {
     this.#lease = lease;
-    this.#watch();
+    this.moved();
   }
 
-  lost(lease: Lease, reason: LossReason): void {
+  /** Tells the loss at the deadline even if nobody looks. Does not keep the process alive. */
+  moved(): void {
+    clearTimeout(this.#timer);
+    const lease = this.#lease;
+    if (!lease?.alive(performance.now())) return;
+    this.#timer = setTimeout(() => this.moved(), timerDelay(lease.until - performance.now()));
+    this.#timer.unref();
+  }
+
+  lost(error: LockLostError): void {
     this.rest();
-    this.#controller.abort(new LockLostError(lease.key, reason));
+    this.#controller.abort(error);
   }
 
   /** Nothing is held: nothing to watch. */
   rest(): void {
     this.#lease = undefined;
     clearTimeout(this.#timer);
-  }
-
-  /** Tells the loss at the deadline even if nobody looks. Does not keep the process alive. */
-  #watch(): void {
-    clearTimeout(this.#timer);
-    const lease = this.#lease;
-    if (!lease?.alive(performance.now())) return;
-    this.#timer = setTimeout(() => this.#watch(), timerDelay(lease.until - performance.now()));
-    this.#timer.unref();
   }
 }

@@ -105,6 +105,7 @@ describe('the component lock', () => {
     [{ poll_min: '0s' }, /lock\.poll_min/],
     [{ poll_min: '2s', poll_max: '1s' }, /lock\.poll_max/],
     [{ batch_cap: 0 }, /lock\.batch_cap/],
+    [{ yield: 'often' }, /lock\.yield/],
   ])('%j is refused at setup, and nothing is started', async (section, message) => {
     const setup = container.setup({ values: { lock: section } });
     await expect(setup).rejects.toBeInstanceOf(ConfigError);
@@ -112,6 +113,18 @@ describe('the component lock', () => {
     expect(() => lock.L(container)).toThrow(NotReadyError);
     await container.setup();
     expect(lock.L(container).provider).toBe('go_cache');
+  });
+
+  it('the yield that is configured reaches the provider: a contended key is let be free', async () => {
+    const prefix = uniquePrefix();
+    await container.setup({ values: { lock: { provider: 'redis', prefix, yield: true }, redis } });
+    const held = await lock.L(container).new('k', '60s').lock();
+    const next = lock.L(container).new('k', '60s', { token: prefix }).lock();
+    const client = new Redis({ host, port });
+    await held.unlock();
+    expect(await client.exists(`${prefix}k:~qy`)).toBe(1);
+    await (await next).unlock();
+    await client.quit();
   });
 
   it('the wait that is configured holds for locks that say nothing', async () => {

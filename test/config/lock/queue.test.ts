@@ -4,9 +4,9 @@ import { Lease } from '../../../src/config/lock/lease.js';
 import { LockFactory } from '../../../src/config/lock/factory.js';
 import { DEFAULT_LOCK_TERMS } from '../../../src/config/lock/options.js';
 import { GoCacheStore } from '../../../src/config/lock/provider/go_cache.js';
-import type { Answer, Ask, Grant, LockStore, Refusal } from '../../../src/config/lock/provider/store.js';
 import { Queues } from '../../../src/config/lock/queues.js';
 import { LockLostError, ProviderUnreachableError, type Lock } from '../../../src/config/lock/index.js';
+import { ScriptedStore } from '../../support/scripted_store.js';
 
 const DAY = 86_400_000;
 
@@ -16,50 +16,6 @@ beforeEach(() => {
 afterEach(() => {
   jest.useRealTimers();
 });
-
-/** A store whose answers a test gives one by one. */
-class ScriptedStore implements LockStore {
-  readonly provider = 'scripted';
-  readonly shortestTtl = 1;
-  readonly questions: { ask: Ask; answer: (answer: Grant | Refusal | Error) => void }[] = [];
-  readonly abandoned: Ask[] = [];
-  fence = 0;
-  pass?: (from: Ask) => Grant;
-
-  deadline(sent: number, ttl: number): number {
-    return sent + ttl;
-  }
-  obtain(ask: Ask): Answer<Grant | Refusal> {
-    return new Promise((resolve, reject) => {
-      const answer = (given: Grant | Refusal | Error): void =>
-        given instanceof Error ? reject(given) : resolve(given);
-      this.questions.push({ ask, answer });
-    });
-  }
-  async refresh(_ask: Ask, ttl: number): Promise<number> {
-    return performance.now() + ttl;
-  }
-  async release(): Promise<boolean> {
-    return true;
-  }
-  async left(): Promise<number> {
-    return 0;
-  }
-  abandon(ask: Ask): void {
-    this.abandoned.push(ask);
-  }
-  pause(): number {
-    return 100;
-  }
-  async close(): Promise<void> {}
-
-  grant(ttl = 1_000): Grant {
-    return { granted: true, fence: (this.fence += 1), until: performance.now() + ttl };
-  }
-  refuse(): Refusal {
-    return { granted: false, asked: performance.now(), left: 1_000 };
-  }
-}
 
 describe('a key in memory', () => {
   const lease = (key: string, ttl: number): Lease => new Lease(key, ttl, undefined, '');
@@ -366,6 +322,37 @@ describe('a key elsewhere', () => {
     await jest.advanceTimersByTimeAsync(1);
     expect(heard).toHaveBeenCalledTimes(1);
     expect(signal.reason).toBeInstanceOf(LockLostError);
+  });
+
+  it('a store that throws where it should reject fails the unlock, which rejects, and the next in line is asked for', async () => {
+    for (const broken of ['release', 'pass'] as const) {
+      store = new ScriptedStore();
+      factory = new LockFactory(store);
+      const [first, second] = [lock(), lock()];
+      store.questions[0]!.answer(store.grant());
+      const held = await first;
+      const bug = new Error('bug in the store');
+      store[broken] = () => {
+        throw bug;
+      };
+      await expect(held.unlock()).rejects.toBe(bug);
+      expect(held.held).toBe(false);
+      expect(store.questions).toHaveLength(2);
+      store.questions[1]!.answer(store.grant());
+      expect((await second).held).toBe(true);
+    }
+  });
+
+  it('a factory whose store throws is closed all the same, and says so', async () => {
+    const bug = new Error('bug in the store');
+    const wait = lock();
+    store.questions[0]!.answer(store.grant());
+    const held = await wait;
+    store.release = () => {
+      throw bug;
+    };
+    await expect(factory.close()).rejects.toBe(bug);
+    expect(held.held).toBe(false);
   });
 
   it('a strategy that throws fails its own wait alone', async () => {

@@ -14,6 +14,7 @@ import {
   startSentinel,
   uniquePrefix,
 } from '../../support/redis_server.js';
+import { selfSigned } from '../../support/certificate.js';
 import { tempDir } from '../../support/temp_dir.js';
 
 const all: Ioc[] = [];
@@ -169,7 +170,10 @@ describeWithOwnRedis('the client of a server of its own', () => {
     await expect(wrote(strict)).rejects.toThrow();
     const otherName = await started({ ...tls, tlsCaFile: dir.file('ca.pem'), tlsServerName: 'elsewhere' });
     await expect(wrote(otherName)).rejects.toThrow();
-    await Promise.all([trusting, lax, strict, otherName].map((container) => container.stop()));
+    await using others = await tempDir({ 'ca.pem': selfSigned().cert });
+    const otherCa = await started({ ...tls, tlsCaFile: others.file('ca.pem') });
+    await expect(wrote(otherCa)).rejects.toThrow();
+    await Promise.all([trusting, lax, strict, otherName, otherCa].map((container) => container.stop()));
   });
 
   it('finds the master that the Sentinels know', async () => {

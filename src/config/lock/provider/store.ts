@@ -70,13 +70,22 @@ export interface LockStore {
   obtain(ask: Ask, now: Milliseconds, line?: Line): Answer<Grant | Refusal>;
   /** Hands the hold of `from` on to `to` without a question, value and all; undefined when the store must be asked. */
   pass?(from: Ask, to: Ask, now: Milliseconds): Grant | undefined;
-  /** Gives the hold the lifetime `ttl` from now: the new deadline, or undefined when `ask.value` does not have the key. */
-  refresh(ask: Ask, ttl: Milliseconds): Answer<Milliseconds | undefined>;
-  /** Frees the key if `ask.value` has it: whether it had. */
-  release(ask: Ask): Answer<boolean>;
+  /**
+   * Gives the hold the lifetime `ttl` from now: the new deadline, or undefined when `ask.value` does not have the key.
+   * @param limit of a renewal: milliseconds within which an answer is wanted, for then it is asked again
+   */
+  refresh(ask: Ask, ttl: Milliseconds, limit?: Milliseconds): Answer<Milliseconds | undefined>;
+  /**
+   * Frees the key if `ask.value` has it: whether it had.
+   * @param followed one who waits in line asks for the key right behind it
+   */
+  release(ask: Ask, followed?: boolean): Answer<boolean>;
   /** Milliseconds until the hold of `ask.value` ends; 0 when it does not have the key. */
   left(ask: Ask): Answer<Milliseconds>;
-  /** Nobody wants what was asked for any more: sees to it that no hold of it stays, for as long as one could. */
+  /**
+   * Nobody wants what was asked for any more: sees to it that no hold of it stays, for as long as one could. `ask.value` is
+   * that of the question now, and may be another later, if the key is asked for again.
+   */
   abandon(ask: Ask): void;
   /** How long to pause after a refusal before it is worth asking again, unless the queue is woken earlier. */
   pause(refusal: Refusal, attempt: number): Milliseconds;

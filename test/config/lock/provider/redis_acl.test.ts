@@ -2,6 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, expect, it, jest } from '@jest/globals';
 import { Cluster, Redis } from 'ioredis';
 import { lock } from 'mcube-lock';
+import { handOver } from '../../../support/hand_over.js';
 import { keepsLockPromises } from '../../../support/lock_promises.js';
 import { describeWithOwnRedis, startCluster, startRedis, type RedisServer } from '../../../support/redis_server.js';
 
@@ -15,8 +16,8 @@ import { describeWithOwnRedis, startCluster, startRedis, type RedisServer } from
  * - +info for its ready check and with Sentinel; else `enableReadyCheck: false`, or it prints a line for each connection
  * - +select for another database than 0
  * - +cluster|slots +cluster|info on a cluster
- * And by us, to notice at once when a client that is none of ours releases: +client|tracking +client|id
- * &__redis__:invalidate
+ * And by us: +pubsub|numsub to see who listens without a message more; +client|tracking +client|id
+ * &__redis__:invalidate to notice at once when a client that is none of ours releases.
  */
 const COMMANDS = 'eval evalsha get set del pexpire pttl time lpop rpush lrem lpos publish subscribe'.split(' ');
 
@@ -171,17 +172,4 @@ describeWithOwnRedis('a user who may do little', () => {
     await expect(factory.new('k', '1s').lock()).rejects.toThrow(/redis refused: NOPERM .*keys/);
     print.mockRestore();
   });
-
-  /** Milliseconds from a release to the grant of a waiter in another process. */
-  async function handOver(ours: lock.LockFactory, theirs: lock.LockFactory): Promise<number> {
-    const held = await ours.new('handed', '60s').lock();
-    const waiting = theirs.new('handed', '60s').lock({ wait: '5s' });
-    await sleep(150);
-    const released = performance.now();
-    await held.unlock();
-    const next = await waiting;
-    const ms = performance.now() - released;
-    await next.unlock();
-    return ms;
-  }
 });

@@ -2,7 +2,9 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
 import { Redis, type RedisOptions } from 'ioredis';
 import { lock } from 'mcube-lock';
+import { selfSigned } from '../../../support/certificate.js';
 import { runScript } from '../../../support/child.js';
+import { handOver } from '../../../support/hand_over.js';
 import {
   describeWithOwnRedis,
   sharedRedis,
@@ -22,19 +24,10 @@ afterAll(async () => {
   await Promise.all(factories.map((factory) => factory.close(500).catch(() => undefined)));
 });
 
-/** Milliseconds from a release to the grant of a waiter in another process. */
-async function handOver(options: RedisOptions): Promise<number> {
+/** Milliseconds of a hand-over between two processes whose clients have these options. */
+function handOverBy(options: RedisOptions): Promise<number> {
   const prefix = uniquePrefix();
-  const [ours, theirs] = [open(options, prefix), open(options, prefix)];
-  const held = await ours.new('handed', '60s').lock();
-  const waiting = theirs.new('handed', '60s').lock({ wait: '5s' });
-  await sleep(150);
-  const released = performance.now();
-  await held.unlock();
-  const next = await waiting;
-  const ms = performance.now() - released;
-  await next.unlock();
-  return ms;
+  return handOver(open(options, prefix), open(options, prefix));
 }
 
 describe("whatever the application's client is set to", () => {
@@ -53,7 +46,7 @@ describe("whatever the application's client is set to", () => {
     ['reads from replicas', { readOnly: true }],
     ['one retry', { maxRetriesPerRequest: 0, retryStrategy: null }],
   ] as [string, RedisOptions][])('%s: locks are handed over at once', async (_, options) => {
-    expect(await handOver({ ...server(), ...options })).toBeLessThan(100);
+    expect(await handOverBy({ ...server(), ...options })).toBeLessThan(100);
   });
 
   it.each([
@@ -73,7 +66,7 @@ describe("whatever the application's client is set to", () => {
     expect(await plain.exists(`${keyPrefix}${unique}${prefix}k`)).toBe(0);
     await plain.quit();
     await held.unlock();
-    expect(await handOver({ ...server(), keyPrefix: keyPrefix + unique, db })).toBeLessThan(100);
+    expect(await handOverBy({ ...server(), keyPrefix: keyPrefix + unique, db })).toBeLessThan(100);
   });
 
   it('a client that is subscribed, blocked or closed does not matter', async () => {
@@ -100,7 +93,7 @@ describeWithOwnRedis('a server that speaks RESP2 alone', () => {
   afterAll(() => server.stop());
 
   it('a second connection listens: hand-overs are told, and close ends both', async () => {
-    expect(await handOver(options())).toBeLessThan(100);
+    expect(await handOverBy(options())).toBeLessThan(100);
     expect(await connections('pubsub')).toBe(1);
     await Promise.all(factories.splice(0).map((factory) => factory.close()));
     await sleep(50);
@@ -145,18 +138,37 @@ describeWithOwnRedis('a server that speaks RESP2 alone', () => {
 });
 
 describeWithOwnRedis('TLS', () => {
-  it('with an authority of its own is verified, and refused with what is wrong when it is not trusted', async () => {
-    await using server = await startRedis({ tls: true });
-    const { host, port, ca } = server;
-    expect(await handOver({ host, port, tls: { ca: ca! } })).toBeLessThan(200);
-    const stranger = open({ host, port, tls: {} });
+  let server: RedisServer;
+
+  beforeAll(async () => {
+    server = await startRedis({ tls: true });
+  });
+  afterEach(async () => {
+    await Promise.all(factories.splice(0).map((factory) => factory.close(500)));
+  });
+  afterAll(() => server.stop());
+  const to = (host: string, tls: RedisOptions['tls']): RedisOptions => ({ host, port: server.port, tls: tls! });
+
+  it('with an authority of its own is verified', async () => {
+    expect(await handOverBy(to(server.host, { ca: server.ca! }))).toBeLessThan(200);
+    expect(await handOverBy(to('localhost', { ca: server.ca!, servername: 'localhost' }))).toBeLessThan(200);
+  });
+
+  it.each([
+    ['an authority that nobody named', {}, /self-signed certificate/],
+    ['the certificate of another authority', { ca: selfSigned().cert }, /self-signed certificate/],
+    ['another name than the one expected', { ca: 'its own', servername: 'elsewhere' }, /does not match.*elsewhere/],
+  ])('%s ends the connection, and the error says so', async (_, tls, why) => {
+    const stranger = open(to(server.host, 'ca' in tls && tls.ca === 'its own' ? { ...tls, ca: server.ca! } : tls));
     await expect(stranger.new('k', '1s').lock({ wait: '300ms' })).rejects.toBeInstanceOf(lock.ProviderUnreachableError);
     const error = await stranger
       .new('k', '1s')
       .tryLock()
       .catch((thrown: unknown) => thrown);
-    expect(error).toMatchObject({ code: 'ERR_LOCK_PROVIDER_UNREACHABLE' });
-    expect((error as Error).message).toContain('self-signed certificate');
-    await Promise.all(factories.splice(0).map((factory) => factory.close(500)));
+    expect(error).toMatchObject({ code: 'ERR_LOCK_PROVIDER_UNREACHABLE', message: expect.stringMatching(why) });
+  });
+
+  it('is not verified only where the application says so itself', async () => {
+    expect(await handOverBy(to(server.host, { rejectUnauthorized: false }))).toBeLessThan(200);
   });
 });

@@ -3,6 +3,7 @@ import { afterAll, beforeAll, expect, it } from '@jest/globals';
 import { Cluster, type ClusterOptions } from 'ioredis';
 import { lock } from 'mcube-lock';
 import { slot } from '../../../../src/config/lock/provider/redis/slots.js';
+import { handOver } from '../../../support/hand_over.js';
 import { keepsLockPromises } from '../../../support/lock_promises.js';
 import { runScript } from '../../../support/child.js';
 import { describeWithOwnRedis, startCluster, uniquePrefix, type RedisCluster } from '../../../support/redis_server.js';
@@ -182,20 +183,6 @@ describeWithOwnRedis('locks on a cluster of three masters', () => {
     expect(await handOver(factory, other, again)).toBeLessThan(150);
   });
 });
-
-/** Milliseconds from a release to the grant of a waiter in another process. */
-async function handOver(ours: lock.LockFactory, theirs: lock.LockFactory, key: string): Promise<number> {
-  const held = await ours.new(key, '60s').lock();
-  const waiting = theirs.new(key, '60s').lock({ wait: '5s' });
-  await sleep(60);
-  const released = performance.now();
-  await held.unlock();
-  const next = await waiting;
-  const ms = performance.now() - released;
-  expect(next.fence).toBeGreaterThan(0n);
-  await next.unlock();
-  return ms;
-}
 
 /** As an operator does with an empty importing and migrating state: keys first, then the owner, told to everybody. */
 async function moveSlot(cluster: RedisCluster, which: string): Promise<void> {

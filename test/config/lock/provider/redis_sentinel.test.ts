@@ -2,8 +2,10 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { afterEach, beforeEach, expect, it } from '@jest/globals';
 import { Redis } from 'ioredis';
 import { lock } from 'mcube-lock';
+import { Visits } from '../../../support/hand_over.js';
 import { describeWithOwnRedis, startRedis, startSentinel, uniquePrefix } from '../../../support/redis_server.js';
 import type { RedisSentinels, RedisServer } from '../../../support/redis_server.js';
+import { eventually } from '../../../support/time.js';
 
 describeWithOwnRedis('locks behind Sentinel', () => {
   let group: RedisSentinels;
@@ -25,25 +27,16 @@ describeWithOwnRedis('locks behind Sentinel', () => {
   });
 
   it('a fail-over with waiters queued: all are served, one at a time, and fences keep growing', async () => {
+    const turns = new Visits('k', '1500ms', '15s');
     const held = await ours.new('k', '1500ms').lock();
-    const fences = [held.fence!];
-    let inside = 0;
-    const visit = async (factory: lock.LockFactory): Promise<void> => {
-      const mine = await factory.new('k', '1500ms').lock({ wait: '15s' });
-      expect((inside += 1)).toBe(1);
-      fences.push(mine.fence!);
-      await sleep(5);
-      inside -= 1;
-      await mine.unlock();
-    };
-    const visits = [ours, theirs, ours, theirs, theirs].map(visit);
+    turns.fences.push(held.fence!);
+    const visits = [ours, theirs, ours, theirs, theirs].map((factory) => turns.visit(factory));
     await sleep(200);
     await group.master.kill();
     const started = performance.now();
     await Promise.all(visits);
     expect(performance.now() - started).toBeLessThan(10_000);
-    expect(fences).toHaveLength(6);
-    fences.slice(1).forEach((fence, at) => expect(fence).toBeGreaterThan(fences[at]!));
+    turns.expectInOrder(6);
     expect(await group.replica.cli('role')).toContain('master');
   });
 
@@ -87,9 +80,63 @@ describeWithOwnRedis('a server that takes no writes', () => {
     await held.unlock();
   });
 
+  it('is not noticed by those who stand in line, either', async () => {
+    const held = await locks.new('k', '60s').lock();
+    const client = new Redis({ host: server.host, port: server.port, lazyConnect: true });
+    const theirs = lock.open({ provider: 'redis', client, commandTimeout: '5s' });
+    const waiting = theirs.new('k', '60s').lock();
+    await eventually(async () => expect(await server.cli('llen', 'k:~q')).toBe('1'));
+    await server.cli('replicaof', '127.0.0.1', '1');
+    // It asks again within a second and a quarter: by then there is a master again, or it is refused.
+    await Promise.race([waiting, sleep(1_300)]);
+    await server.cli('replicaof', 'no', 'one');
+    await held.unlock();
+    await (await waiting).unlock();
+    await theirs.close();
+  });
+
   it('is told as unreachable with what it said, when it stays so', async () => {
     await server.cli('replicaof', '127.0.0.1', '1');
     await expect(locks.new('k', '60s').tryLock()).rejects.toThrow(/no answer within .*READONLY/);
     await expect(locks.new('k', '60s').tryLock()).rejects.toBeInstanceOf(lock.ProviderUnreachableError);
+  });
+});
+
+describeWithOwnRedis('a master and its replica that change places', () => {
+  const factories: lock.LockFactory[] = [];
+  const locksOn = ({ host, port }: RedisServer): lock.LockFactory => {
+    const client = new Redis({ host, port, lazyConnect: true });
+    factories.push(lock.open({ provider: 'redis', client, commandTimeout: '600ms' }));
+    return factories.at(-1)!;
+  };
+  afterEach(async () => {
+    await Promise.all(factories.splice(0).map((factory) => factory.close(100).catch(() => undefined)));
+  });
+
+  it('who still hears the old master, which passes on what the new one tells, is not granted what another has', async () => {
+    const args = ['--repl-diskless-sync-delay', '0'];
+    await using old = await startRedis({ args });
+    await using fresh = await startRedis({ args: [...args, '--replicaof', old.host, String(old.port)] });
+    const inStep = (server: RedisServer): Promise<void> =>
+      eventually(async () => expect(await server.cli('info', 'replication')).toContain('master_link_status:up'));
+    await inStep(fresh);
+    // One holder on both servers: it brings its own token.
+    const one = { token: 'one' };
+    await locksOn(old).new('k', '60s', one).lock();
+    const late = locksOn(old).new('k', '60s');
+    void late.lock().catch(() => undefined);
+    await eventually(async () => expect(await fresh.cli('llen', 'k:~q')).toBe('1'));
+    await fresh.cli('replicaof', 'no', 'one');
+    await old.cli('replicaof', fresh.host, String(fresh.port));
+    await inStep(old);
+    const holder = await locksOn(fresh).new('k', '60s', one).lock();
+    const next = locksOn(fresh).new('k', '60s');
+    const served = next.lock();
+    await eventually(async () => expect(await fresh.cli('llen', 'k:~q')).toBe('2'));
+    await holder.unlock();
+    await served;
+    await sleep(100);
+    expect([next.held, late.held]).toEqual([true, false]);
+    await next.unlock();
   });
 });

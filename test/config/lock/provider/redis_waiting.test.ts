@@ -129,7 +129,8 @@ describe('waiting on Redis', () => {
         await sleep(1);
       }
     });
-    await sleep(50);
+    // Long enough for the blocks of fences to grow, were the time not what ends a round.
+    await sleep(700);
     const waits: number[] = [];
     for (let round = 0; round < 5; round += 1) {
       const started = performance.now();
@@ -142,6 +143,29 @@ describe('waiting on Redis', () => {
     expect(rounds).toBeGreaterThan(20);
     // A round of 10 ms and a section; without asking the line, all 256 fences of a visit.
     expect(waits.sort((a, b) => a - b)[2]).toBeLessThan(150);
+  });
+
+  it('a visit takes about as many fences as the hand-overs after it use, so that the guard stays behind the clock', async () => {
+    const blockOf = async (): Promise<number> => {
+      const held = await theirs.new('block', '60s').lock();
+      const waiting = ours.new('block', '60s').lock();
+      await eventually(async () => expect(await line('block')).toBe(1));
+      const [, , , block] = (await redis.lindex(`${prefix}block:~q`, 0))!.split('|');
+      await held.unlock();
+      await (await waiting).unlock();
+      return Number(block);
+    };
+    const crowd = Array.from({ length: 32 }, async () => {
+      for (let round = 0; round < 100; round += 1) await (await ours.new('crowd', '60s').lock()).unlock();
+    });
+    await Promise.all(crowd);
+    const crowded = await blockOf();
+    expect(crowded).toBeGreaterThanOrEqual(64);
+    let last = crowded;
+    for (let visits = 0; visits < 20 && last > 8; visits += 1) last = await blockOf();
+    expect(last).toBe(8);
+    const [seconds, micros] = await redis.time();
+    expect(Number(await redis.get('mlk:fence'))).toBeLessThan(Number(seconds) * 1e6 + Number(micros));
   });
 
   it('a wait that is aborted or over leaves the line', async () => {
@@ -240,22 +264,23 @@ describe('waiting on Redis', () => {
 
 describe('the validity of a lease that was handed over', () => {
   const ask = { key: 'k', ttl: 1_000, value: 'v', until: 0, plain: true, memo: undefined };
+  const host = { replied: () => undefined };
 
   it('is counted from when it was given at the earliest, not from when the message arrived', () => {
-    const wait = new Wait(ask, undefined);
+    const wait = new Wait(ask, undefined, host);
     wait.sample = { sent: 100, server: 50_000 };
     // Given 40 ms of the server's time after our question, read much later: we were stopped.
     expect(wait.earliest(50_040, 5_000)).toBe(140);
   });
 
   it("is never later than the arrival, whatever the server's clock did", () => {
-    const wait = new Wait(ask, undefined);
+    const wait = new Wait(ask, undefined, host);
     wait.sample = { sent: 100, server: 50_000 };
     expect(wait.earliest(90_000, 150)).toBe(150);
   });
 
   it('is unknown without a question before it', () => {
-    expect(new Wait(ask, undefined).earliest(50_000, 100)).toBeUndefined();
+    expect(new Wait(ask, undefined, host).earliest(50_000, 100)).toBeUndefined();
   });
 });
 

@@ -185,6 +185,17 @@ describe('what is on Redis', () => {
     expect([between - before, (await count()) - between]).toEqual([1, 1]);
   });
 
+  it('many locks of one moment leave as so many commands as batchCap asks for', async () => {
+    await using small = lock.open({ provider: 'redis', client: redis, prefix, batchCap: 10 });
+    await (await small.new('warm', '1s').lock()).unlock();
+    const count = async (): Promise<number> =>
+      Number(/cmdstat_evalsha:calls=(\d+)/.exec(await redis.info('commandstats'))![1]);
+    const before = await count();
+    const many = await Promise.all(Array.from({ length: 95 }, (_, n) => small.new(`many ${n}`, '5s').lock()));
+    expect((await count()) - before).toBe(10);
+    await Promise.all(many.map((one) => one.unlock()));
+  });
+
   it('a release and the question of the next in line leave as one command', async () => {
     const held = await locks.new('line', '5s').lock();
     const next = locks.new('line', '5s').lock();
@@ -210,6 +221,16 @@ describe('what is on Redis', () => {
     expect(() => lock.open({ provider: 'redis' })).toThrow(/client: found undefined, expected an ioredis client/);
     expect(() => lock.open({ provider: 'redis', client: {} as never })).toThrow(lock.InvalidArgumentError);
     expect(() => lock.open({ provider: 'go_cache', ttl: 5 } as never)).toThrow(/only provider, client/);
+    const redisOf = (options: object) => () => lock.open({ provider: 'redis', client: redis, ...options });
+    expect(redisOf({ pollMin: '2s', pollMax: '1s' })).toThrow(
+      'pollMax: found "1s", expected at least pollMin, 2000 ms',
+    );
+    expect(redisOf({ pollMin: '300ms' })).toThrow('pollMax: found 250, expected at least pollMin, 300 ms');
+    for (const batchCap of [0, 1_025, 1.5, -1, NaN, '128']) {
+      expect(redisOf({ batchCap })).toThrow(/^batchCap: found .*, expected a whole number from 1 to 1024$/);
+    }
+    for (const yields of [1, 'true', null])
+      expect(redisOf({ yield: yields })).toThrow(/^yield: found .*true or false$/);
     expect(() => lock.open(undefined as never)).toThrow(lock.InvalidArgumentError);
     expect(() => locks.new('k', 5)).toThrow(/ttl: found 5, expected whole milliseconds from 10/);
   });

@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Milliseconds } from '../../../../duration.js';
 import { ProviderError, ProviderUnreachableError } from '../../errors.js';
+import { atMost } from './at_most.js';
 import type { Call } from './call.js';
 import { isReplyError, plain } from './client.js';
 import type { Connection, ScriptCall } from './connection.js';
@@ -11,6 +12,8 @@ export const BATCH_CAP = 128;
 
 const FIRST_PAUSE: Milliseconds = 20;
 const LAST_PAUSE: Milliseconds = 500;
+/** A connection is not taken for dead sooner, however short the ttl that is renewed. */
+const SHORTEST_SILENCE: Milliseconds = 100;
 
 /** What a server says that cannot do it now and has done nothing; older ones put the place in the script before it. */
 const NOT_NOW = /(?:^|: -)(?:READONLY|MASTERDOWN|LOADING|CLUSTERDOWN|TRYAGAIN|BUSY)\b/;
@@ -44,6 +47,11 @@ class Flight {
     return this.#abort.signal;
   }
 
+  /** A call was cancelled: without any that is wanted there is nothing to wait for. */
+  left(): void {
+    if (this.open.every(({ cancelled }) => cancelled)) this.end();
+  }
+
   end(): void {
     if (this.over) return;
     this.over = true;
@@ -55,22 +63,33 @@ class Flight {
 /** Sends all operations of one turn of the event loop as one call, in their order, and again until it is answered. */
 export class Batch {
   #calls: Call[] = [];
+  /** Renewals leave apart: those with the same limit together. */
+  readonly #renewals = new Map<Milliseconds, Call[]>();
+  readonly #listeners = new Set<NodeJS.Timeout>();
+  /** How many answers have come. */
+  #answers = 0;
   /** What is on its way, the oldest first. */
   readonly #flights = new Set<Flight>();
   #timer: NodeJS.Timeout | undefined;
   /** Calls in a row that ran out of time. */
   #silent = 0;
   #closed = false;
+  /** Of who closes it, and waits for what is under way. */
+  #onIdle: (() => void) | undefined;
 
-  /** @param limit milliseconds within which an operation is answered or fails */
+  /**
+   * @param limit milliseconds within which an operation is answered or fails
+   * @param yields keys may be let be free for a moment
+   */
   constructor(
     private readonly connection: Connection,
     private readonly limit: Milliseconds,
     private readonly cap: number,
+    private readonly yields: boolean,
   ) {}
 
   /**
-   * Runs one operation: `call.reply` is the server's reply, or rejects.
+   * Runs one operation: the receiver of `call` is told the server's reply, or why there is none.
    * - ProviderError: the server refused it
    * - ProviderUnreachableError: no answer within the limit; it is not sent again after that
    */
@@ -78,12 +97,49 @@ export class Batch {
     if (this.#calls.push(call) === 1) process.nextTick(() => this.#flush());
   }
 
+  /**
+   * The same for a renewal, which does not wait for the limit of others to find out that its connection is dead: if nothing
+   * was heard on it for twice `limit`, it is opened anew, and what is unanswered is sent again. An answer that comes before
+   * that counts.
+   */
+  renew(call: Call, limit: Milliseconds): void {
+    const calls = this.#renewals.get(limit);
+    if (calls) return void calls.push(call);
+    const first = [call];
+    this.#renewals.set(limit, first);
+    process.nextTick(() => {
+      this.#renewals.delete(limit);
+      this.#route(first);
+      this.#listen(Math.max(2 * limit, SHORTEST_SILENCE));
+    });
+  }
+
+  /** Waits until nothing is under way, for at most `limit` milliseconds. */
+  async idle(limit: Milliseconds): Promise<void> {
+    if (this.#calls.length === 0 && this.#flights.size === 0) return;
+    await atMost(limit, new Promise<void>((resolve) => (this.#onIdle = resolve)));
+  }
+
   /** Ends what is under way; nothing is asked again. */
   close(): void {
     this.#closed = true;
     clearTimeout(this.#timer);
+    for (const timer of this.#listeners) clearTimeout(timer);
     for (const flight of this.#flights) this.#gaveUp(flight);
     this.connection.drop();
+  }
+
+  #listen(limit: Milliseconds): void {
+    const { generation } = this.connection;
+    const answers = this.#answers;
+    const isSilent = (): boolean =>
+      !this.#closed && this.#answers === answers && this.connection.generation === generation;
+    const timer = setTimeout(() => {
+      this.#listeners.delete(timer);
+      // After a stall of our own the answer may be there, and be read right after this.
+      if (isSilent()) setImmediate(() => isSilent() && this.connection.drop()).unref();
+    }, limit);
+    this.#listeners.add(timer.unref());
   }
 
   #flush(): void {
@@ -110,16 +166,17 @@ export class Batch {
     for (const [at, group] of bySlot) this.#cut(guardOf(keyPrefix, at), group);
   }
 
-  #cut(guard: string, calls: Call[]): void {
+  #cut(guard: string, all: Call[]): void {
+    const calls = all.some(({ key }) => key === guard) ? all.filter((call) => !refusedAsGuard(call, guard)) : all;
     for (let at = 0; at < calls.length; at += this.cap) this.#send(guard, calls.slice(at, at + this.cap));
   }
 
   #send(guard: string, calls: Call[]): void {
     const flight = new Flight(guard, calls);
-    for (const call of calls) call.onCancel = () => calls.every(({ cancelled }) => cancelled) && flight.end();
+    for (const call of calls) call.flight = flight;
     this.#flights.add(flight);
     this.#watch();
-    const answer = this.connection.runNow(() => this.#request(flight), flight.errand);
+    const answer = this.connection.runNow((refused) => this.#request(flight, refused), flight.errand);
     if (!answer) return void this.#persist(flight);
     flight.onEnd = () => this.connection.doneNow(flight.errand);
     // Ends with the answer or with the time, whichever comes first; the other finds it ended.
@@ -142,7 +199,10 @@ export class Batch {
     const { signal } = flight;
     for (let pause = FIRST_PAUSE; !signal.aborted && !this.#closed; pause = Math.min(pause * 2, LAST_PAUSE)) {
       try {
-        this.#answered(flight, await this.connection.run(() => this.#request(flight), signal, flight.errand));
+        this.#answered(
+          flight,
+          await this.connection.run((refused) => this.#request(flight, refused), signal, flight.errand),
+        );
       } catch (error) {
         this.#failed(flight, error);
       }
@@ -153,13 +213,15 @@ export class Batch {
     this.#land(flight);
   }
 
-  #request(flight: Flight): ScriptCall {
-    flight.sent = flight.open.filter((call) => !call.cancelled);
-    return scriptCall(flight.guard, flight.sent, this.connection.cluster);
+  #request(flight: Flight, refused = false): ScriptCall {
+    if (refused) flight.sent.forEach(notRun);
+    flight.sent = flight.over ? [] : flight.open.filter((call) => !call.cancelled);
+    return scriptCall(flight.guard, flight.sent, this.connection.cluster, this.yields);
   }
 
   #answered(flight: Flight, replies: unknown[]): void {
     this.#silent = 0;
+    this.#answers += 1;
     flight.open = flight.sent.filter((call, at) => !this.#settle(call, replies[at]));
   }
 
@@ -172,7 +234,7 @@ export class Batch {
     if (!(reply instanceof Error)) call.resolve(reply);
     else if (!NOT_NOW.test(reply.message)) call.reject(refused(reply));
     else {
-      if (!call.repeated) call.sent = 0;
+      notRun(call);
       this.connection.lastError = plain(reply);
       if (NOT_HERE.test(reply.message)) this.connection.drop();
       return false;
@@ -183,6 +245,7 @@ export class Batch {
   #land(flight: Flight): void {
     flight.end();
     this.#flights.delete(flight);
+    if (this.#onIdle && this.#calls.length === 0 && this.#flights.size === 0) this.#onIdle();
   }
 
   /**
@@ -220,21 +283,39 @@ export class Batch {
   }
 }
 
-function scriptCall(guard: string, calls: readonly Call[], cluster: boolean): ScriptCall {
+function scriptCall(guard: string, calls: readonly Call[], cluster: boolean, yields: boolean): ScriptCall {
   const now = performance.now();
   const keys = [guard];
-  const args: (string | number)[] = [0];
+  const asked: string[] = [];
   let fences = 0;
   for (const call of calls) {
     call.repeated = call.sent !== 0;
     call.sent = now;
     fences += call.fences;
-    keys.push(call.key, lineOf(call.key, cluster));
     // One that may have been done before may stand in line already, as one that asks again does.
-    args.push(call.op === 'O' && call.repeated ? 'K' : call.op, ...call.args);
+    const op = call.op === 'O' && call.repeated ? 'K' : call.op;
+    keys.push(call.key);
+    if (op !== 'T') keys.push(lineOf(call.key, cluster));
+    asked.push(op, ...call.args);
   }
-  args[0] = fences;
+  const args = [String(fences), JSON.stringify(asked)];
+  if (yields) args.push('1');
   return { keys, args };
+}
+
+/** What was sent did nothing; what was sent before that may have. */
+function notRun(call: Call): void {
+  if (!call.repeated) call.sent = 0;
+}
+
+/** A lock at the place of the guard would end every other lock: nothing there would be a number any more. */
+function refusedAsGuard(call: Call, guard: string): boolean {
+  const { key } = call;
+  if (key !== guard) return false;
+  call.reject(
+    new ProviderError(`lock: redis keeps the last fence at the key ${JSON.stringify(key)}: lock another one`),
+  );
+  return true;
 }
 
 function refused(error: Error): ProviderError {

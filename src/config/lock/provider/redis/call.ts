@@ -1,5 +1,11 @@
 import type { Op } from './script.js';
 
+/** Who wants to know what became of a call. */
+export interface Receiver {
+  answered(reply: unknown, call: Call): void;
+  failed(error: Error, call: Call): void;
+}
+
 /** One operation on its way to the server. */
 export class Call {
   /** When it was last sent, on `performance.now()`; 0 while it was not. */
@@ -8,11 +14,9 @@ export class Call {
   repeated = false;
   /** Nobody wants it any more: it is not sent (again). */
   cancelled = false;
-  /** Called when it is cancelled. */
-  onCancel: (() => void) | undefined;
-  readonly reply: Promise<unknown>;
-  resolve!: (reply: unknown) => void;
-  reject!: (error: Error) => void;
+  /** Those it travels with; told when it is cancelled. */
+  flight: { left(): void } | undefined = undefined;
+  #receiver: Receiver | undefined;
 
   /**
    * @param key the lock's key, prefix included
@@ -23,19 +27,52 @@ export class Call {
   constructor(
     readonly op: Op,
     readonly key: string,
-    readonly args: readonly (string | number)[],
+    readonly args: readonly string[],
     readonly fences: number,
     readonly errand: boolean,
+    receiver: Receiver,
   ) {
-    this.reply = new Promise((resolve, reject) => {
-      this.resolve = resolve;
-      this.reject = reject;
-    });
+    this.#receiver = receiver;
+  }
+
+  /** The first of these tells the receiver; what comes later finds nobody. */
+  resolve(reply: unknown): void {
+    const receiver = this.#receiver;
+    this.#receiver = undefined;
+    receiver?.answered(reply, this);
+  }
+
+  reject(error: Error): void {
+    const receiver = this.#receiver;
+    this.#receiver = undefined;
+    receiver?.failed(error, this);
   }
 
   cancel(reason: Error): void {
     this.cancelled = true;
     this.reject(reason);
-    this.onCancel?.();
+    this.flight?.left();
+  }
+}
+
+/** The answer of a call as a promise of what `read` makes of it. */
+export class Reply<T> implements Receiver {
+  readonly promise: Promise<T>;
+  #resolve!: (value: T) => void;
+  #reject!: (error: Error) => void;
+
+  constructor(private readonly read: (reply: unknown, call: Call) => T) {
+    this.promise = new Promise((resolve, reject) => {
+      this.#resolve = resolve;
+      this.#reject = reject;
+    });
+  }
+
+  answered(reply: unknown, call: Call): void {
+    this.#resolve(this.read(reply, call));
+  }
+
+  failed(error: Error): void {
+    this.#reject(error);
   }
 }

@@ -29,11 +29,17 @@ export interface Listener {
   wanted(): boolean;
 }
 
-/** Keys and arguments of one run of the script. */
+/** Keys and arguments of one run of the script; the guard's key alone when there is nothing to run. */
 export interface ScriptCall {
   readonly keys: readonly string[];
-  readonly args: readonly (string | number)[];
+  readonly args: readonly string[];
 }
+
+/**
+ * Gives what is to be run, in the moment it is sent.
+ * @param refused what it gave before was not run: the server does not know the script
+ */
+export type Request = (refused?: boolean) => ScriptCall;
 
 /**
  * Our own connection beside the application's client: never its client itself, which may be subscribed, blocked or closed
@@ -78,11 +84,11 @@ export class Connection {
    * @param signal nobody waits for the answer any more; what was sent cannot be called back
    * @throws ReplyError when the server refused the call as a whole; any other error when the answer did not come
    */
-  async run(request: () => ScriptCall, signal: AbortSignal, errand: boolean): Promise<unknown[]> {
+  async run(request: Request, signal: AbortSignal, errand: boolean): Promise<unknown[]> {
     this.#use(1, errand);
     try {
       const client = this.#client?.status === 'ready' ? this.#client : await unless(signal, this.#open());
-      return await unless(signal, evaluate(client, request()));
+      return await unless(signal, evaluate(client, request));
     } finally {
       this.#use(-1, errand);
     }
@@ -92,11 +98,11 @@ export class Connection {
    * The same on the connection that is there, without any wait for one; undefined when there is none. Most questions go
    * this way, so that nothing is set up for them that they do not need.
    */
-  runNow(request: () => ScriptCall, errand: boolean): Promise<unknown[]> | undefined {
+  runNow(request: Request, errand: boolean): Promise<unknown[]> | undefined {
     const client = this.#client;
     if (client?.status !== 'ready') return undefined;
     this.#use(1, errand);
-    return evaluate(client, request());
+    return evaluate(client, request);
   }
 
   /** Nobody waits any more for the answer of what `runNow` sent; it has come, or it has not. */
@@ -224,14 +230,25 @@ export class Connection {
   }
 }
 
-/** The script by its name; by its text when the server has forgotten it, or has never seen it. */
-async function evaluate(client: RedisClient, { keys, args }: ScriptCall): Promise<unknown[]> {
+/**
+ * The script by its name; by its text when the server has forgotten it, or has never seen it. If another client has it loaded
+ * in between, what was asked later runs first. That matters for one operation alone: one that undoes the earlier one, which was
+ * given up by then. So what is sent the second time is asked for anew, and what was given up is not in it.
+ */
+async function evaluate(client: RedisClient, request: Request): Promise<unknown[]> {
   try {
-    return (await client.evalsha(SCRIPT_SHA, keys.length, ...keys, ...args)) as unknown[];
+    return await send(client, 'evalsha', SCRIPT_SHA, request());
   } catch (error) {
     if (!(error instanceof Error && error.message.startsWith('NOSCRIPT'))) throw error;
-    return (await client.eval(SCRIPT, keys.length, ...keys, ...args)) as unknown[];
+    const again = request(true);
+    return again.keys.length === 1 ? [] : await send(client, 'eval', SCRIPT, again);
   }
+}
+
+/** In one array: hundreds of arguments by themselves would be copied several times. */
+function send(client: RedisClient, command: 'eval' | 'evalsha', script: string, call: ScriptCall): Promise<unknown[]> {
+  type InOne = Record<typeof command, (args: (string | number)[]) => Promise<unknown[]>>;
+  return (client as unknown as InOne)[command]([script, call.keys.length, ...call.keys, ...call.args]);
 }
 
 /** A promise, or the abort of the signal before it settles. */

@@ -1,23 +1,28 @@
-import { randomBytes } from 'node:crypto';
 import type { Milliseconds } from '../../../../duration.js';
-
-/** Fences that one visit to Redis takes when others of this process wait: their hand-overs take them one by one. */
-export const FENCE_BLOCK = 256;
+import { randomText } from '../../random.js';
 
 /** The channel on which a process hears that it was given a key; new for each connection's owner, unguessable. */
 export function newChannel(): string {
-  return `mlk:${randomBytes(9).toString('base64url')}`;
+  return `mlk:${randomText(9)}`;
+}
+
+/**
+ * The name of a wait, 72 random bits. Only its entry has it until the key was given to it, so that a message which knows
+ * it comes from one who could read the entry; and he who may do that could write the lock itself.
+ */
+export function newWid(): string {
+  return randomText(9);
 }
 
 /** What stands in line on Redis for a process: whom to tell, and what to write for it. The value may hold anything. */
-export function entryOf(channel: string, wid: number, ttl: Milliseconds, block: number, value: string): string {
+export function entryOf(channel: string, wid: string, ttl: Milliseconds, block: number, value: string): string {
   return `${channel}|${wid}|${ttl}|${block}|${value}`;
 }
 
 /** What a process is told. */
 export interface GrantMessage {
   /** Which of its waits. */
-  readonly wid: number;
+  readonly wid: string;
   readonly fence: number;
   /** When the key was given, by the server's clock, in milliseconds. */
   readonly time: Milliseconds;
@@ -25,6 +30,6 @@ export interface GrantMessage {
 
 /** Undefined for what is no message of ours: anybody may publish on a channel. */
 export function readMessage(text: string): GrantMessage | undefined {
-  const parts = /^(\d{1,15})\|(\d{1,16})\|(\d{1,16})$/.exec(text);
-  return parts ? { wid: Number(parts[1]), fence: Number(parts[2]), time: Number(parts[3]) / 1_000 } : undefined;
+  const parts = /^([\w-]{12})\|(\d{1,16})\|(\d{1,16})$/.exec(text);
+  return parts ? { wid: parts[1]!, fence: Number(parts[2]), time: Number(parts[3]) / 1_000 } : undefined;
 }

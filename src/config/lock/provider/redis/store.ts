@@ -3,14 +3,16 @@ import type { Milliseconds } from '../../../../duration.js';
 import { ProviderError, ProviderUnreachableError } from '../../errors.js';
 import type { Ask, Grant, Line, LockStore, Refusal } from '../store.js';
 import { Batch, BATCH_CAP } from './batch.js';
-import { Call } from './call.js';
+import { Call, Reply, type Receiver } from './call.js';
 import type { RedisClient } from './client.js';
 import { Connection } from './connection.js';
-import { FENCE_BLOCK, newChannel, readMessage, type GrantMessage } from './entry.js';
+import { newChannel, newWid, readMessage, type GrantMessage } from './entry.js';
+import { FenceBlock, Visit } from './fences.js';
 import { ForeignWatch } from './foreign.js';
+import { Nudges } from './nudges.js';
 import type { Op } from './script.js';
 import { Undoing } from './undo.js';
-import { Wait, type RedisRefusal } from './wait.js';
+import { Wait, type RedisRefusal, type WaitHost } from './wait.js';
 
 /** How a RedisStore behaves; all times in milliseconds. */
 export interface RedisStoreOptions {
@@ -23,6 +25,8 @@ export interface RedisStoreOptions {
   readonly pollMax?: Milliseconds;
   /** How many operations may leave as one call. */
   readonly batchCap?: number;
+  /** Whether a key that is always waited for is let be free now and then, for clients that stand in no line. */
+  readonly yield?: boolean;
 }
 
 const DEFAULTS: Required<RedisStoreOptions> = {
@@ -31,6 +35,7 @@ const DEFAULTS: Required<RedisStoreOptions> = {
   pollMin: 25,
   pollMax: 250,
   batchCap: BATCH_CAP,
+  yield: false,
 };
 
 /** Drift of two clocks against each other: 2 ms, for the server counts whole milliseconds, and 0.1 % of the ttl. */
@@ -58,7 +63,7 @@ const REMEMBERED = 4_096;
  * metadata, with a ttl in milliseconds, which is what Go's mcube v2 writes and reads. Who waits stands in a list beside it,
  * one entry for each process, and whoever releases hands the lock to the first entry whose process is alive.
  */
-export class RedisStore implements LockStore {
+export class RedisStore implements LockStore, WaitHost {
   readonly provider = 'redis';
   /** Below this nothing would be left of a lease once drift and the way there and back are taken off. */
   readonly shortestTtl = 10;
@@ -67,13 +72,14 @@ export class RedisStore implements LockStore {
   readonly #options: Required<RedisStoreOptions>;
   readonly #prefix: string;
   readonly #channel = newChannel();
-  #lastWid = 0;
+  readonly #block = new FenceBlock();
   /** Who may stand in line on Redis, by its wid. */
-  readonly #inLine = new Map<number, Wait>();
+  readonly #inLine = new Map<string, Wait>();
   /** Who stood there and left, served or not: a grant that still comes for it goes back. */
-  readonly #gone = new Map<number, Wait>();
+  readonly #gone = new Map<string, Wait>();
   readonly #undoing: Undoing;
   readonly #foreign: ForeignWatch;
+  readonly #nudges: Nudges;
 
   constructor(client: RedisClient, options: RedisStoreOptions = {}) {
     this.#options = { ...DEFAULTS, ...options };
@@ -83,42 +89,48 @@ export class RedisStore implements LockStore {
       wanted: () => this.#inLine.size > 0,
     });
     this.#prefix = this.#connection.keyPrefix + this.#options.prefix;
-    this.#batch = new Batch(this.#connection, this.#options.limit, this.#options.batchCap);
+    const { limit, batchCap } = this.#options;
+    this.#batch = new Batch(this.#connection, limit, batchCap, this.#options.yield);
     this.#undoing = new Undoing(this.#connection, this.#options.limit);
     this.#foreign = new ForeignWatch(client);
+    this.#nudges = new Nudges((key) => this.#run('N', { key }, [], (reply) => reply !== 0, true));
   }
 
   deadline(sent: Milliseconds, ttl: Milliseconds): Milliseconds {
     return sent + ttl - DRIFT - ttl * DRIFT_RATE;
   }
 
-  async obtain(ask: Ask, _now: Milliseconds, line?: Line): Promise<Grant | Refusal> {
-    this.#undoing.spare(ask);
+  obtain(ask: Ask, _now: Milliseconds, line?: Line): Promise<Grant | Refusal> {
+    this.#undoing.spare(ask, ask.value);
     const wait = this.#begin(ask, line);
-    for (;;) {
-      const answer = await this.#question(wait);
-      if (answer.granted || !line || answer.listening || wait.over) return answer;
-      // The first of ours to wait: from now on we hear, and stand in line.
-      this.#enter(wait);
-      if (!(await this.#connection.listen()) || wait.over) return answer;
-    }
+    return new Promise((resolve, reject) => {
+      wait.resolve = resolve;
+      wait.reject = reject;
+      this.#question(wait);
+    });
   }
 
-  async refresh(ask: Ask, ttl: Milliseconds): Promise<Milliseconds | undefined> {
+  refresh(ask: Ask, ttl: Milliseconds, limit?: Milliseconds): Promise<Milliseconds | undefined> {
     const sent = performance.now();
-    const reply = await this.#call('X', ask, [ask.value, ttl]).reply;
-    return reply === 1 ? this.deadline(sent, ttl) : undefined;
+    const reading = new Reply((reply) => (reply === 1 ? this.deadline(sent, ttl) : undefined));
+    const call = new Call('X', this.#prefix + ask.key, [ask.value, String(ttl)], 0, false, reading);
+    if (limit === undefined) this.#batch.add(call);
+    else this.#batch.renew(call, limit);
+    return reading.promise;
   }
 
-  async release(ask: Ask): Promise<boolean> {
-    const call = this.#call('R', ask, [ask.value]);
-    const reply = await call.reply;
-    return reply !== 0 || call.repeated;
+  release(ask: Ask, followed = false): Promise<boolean> {
+    const visit = waitOf(ask)?.visit;
+    if (visit) {
+      visit.holder = undefined;
+      this.#block.learn(visit);
+    }
+    if (this.#options.yield) return this.#yield(ask, followed);
+    return this.#run('R', ask, [ask.value], wasHeld);
   }
 
-  async left(ask: Ask): Promise<Milliseconds> {
-    const reply = (await this.#call('P', ask, [ask.value]).reply) as number;
-    return reply === -3 ? 0 : orForever(reply);
+  left(ask: Ask): Promise<Milliseconds> {
+    return this.#run('P', ask, [ask.value], timeLeft);
   }
 
   pass(from: Ask, to: Ask, now: Milliseconds): Grant | undefined {
@@ -126,8 +138,9 @@ export class RedisStore implements LockStore {
     const left = from.until - now;
     if (!visit || visit.next > visit.end || now - visit.at > COHORT) return undefined;
     if (!from.plain || !to.plain || left < to.ttl * COHORT_LEFT || left > to.ttl || to.memo) return undefined;
-    const wait = new Wait(to, undefined);
+    const wait = new Wait(to, undefined, this);
     wait.visit = visit;
+    visit.holder = to;
     to.memo = wait;
     return { granted: true, fence: visit.next++, until: from.until };
   }
@@ -140,8 +153,8 @@ export class RedisStore implements LockStore {
     const unsent = wait.question?.sent === 0;
     this.#unask(wait);
     // Refused, and in no line: there is nothing to undo.
-    if (wait.wid === 0 && !wait.visit && (unsent || wait.answered)) return;
-    if (wait.wid !== 0) this.#remember(wait);
+    if (wait.wid === '' && !wait.visit && (unsent || wait.isAnswered)) return;
+    if (wait.wid !== '') this.#remember(wait);
     this.#undo(wait);
   }
 
@@ -156,7 +169,12 @@ export class RedisStore implements LockStore {
   async close(limit: Milliseconds): Promise<void> {
     for (const wait of this.#inLine.values()) this.abandon(wait.ask);
     this.#foreign.close();
-    await this.#undoing.close(limit);
+    const end = performance.now() + limit;
+    const left = (): Milliseconds => Math.max(0, end - performance.now());
+    await this.#nudges.close(left());
+    await this.#undoing.close(left());
+    // A release that was asked for before is on its way.
+    await this.#batch.idle(left());
     this.#batch.close();
   }
 
@@ -164,45 +182,54 @@ export class RedisStore implements LockStore {
   #begin(ask: Ask, line: Line | undefined): Wait {
     const before = waitOf(ask);
     if (before && !before.over) return before;
-    if (before) this.#gone.delete(before.wid);
-    const wait = new Wait(ask, line);
+    // Under the same token, of his own, a late grant for before would be undone on what he has now.
+    if (before?.value === ask.value) this.#gone.delete(before.wid);
+    const wait = new Wait(ask, line, this);
     ask.memo = wait;
     return wait;
   }
 
-  async #question(wait: Wait): Promise<Grant | RedisRefusal> {
+  #question(wait: Wait): void {
     const { ask } = wait;
     const { listening } = this.#connection;
-    const sent = performance.now();
-    const fences = wait.line?.followed ? FENCE_BLOCK : 1;
+    const fences = wait.line?.followed ? this.#block.size : 1;
     if (listening && wait.line) this.#enter(wait);
     const entry = listening ? wait.entry : '';
-    const call =
-      wait.asked || entry !== '' || fences > 1
-        ? this.#call(wait.asked ? 'K' : 'O', ask, [ask.value, ask.ttl, fences, entry], fences)
-        : this.#call('T', ask, [ask.value, ask.ttl], 1);
-    wait.question = call;
-    wait.answered = false;
-    const reply = await call.reply;
-    wait.answered = true;
-    wait.asked = true;
-    if (Array.isArray(reply)) return await this.#refused(wait, call, reply as number[], entry !== '');
-    this.#visited(wait, reply as number, fences);
-    this.#unask(wait);
-    return { granted: true, fence: reply as number, until: this.deadline(sent, ask.ttl) };
+    const args = [ask.value, String(ask.ttl)];
+    const lone = !wait.asked && entry === '' && fences === 1 && !(wait.line && this.#options.yield);
+    if (!lone) args.push(String(fences), entry);
+    wait.asks(entry !== '', this.#call(lone ? 'T' : wait.asked ? 'K' : 'O', ask, args, wait, fences));
   }
 
-  async #refused(
-    wait: Wait,
-    call: Call,
-    [left, foreign, time, outside]: readonly number[],
-    stands: boolean,
-  ): Promise<RedisRefusal> {
+  /** The reply to a question of a wait. */
+  replied(wait: Wait, reply: unknown, call: Call): void {
+    wait.asked = true;
+    if (Array.isArray(reply)) {
+      this.#refused(wait, call, reply as number[])
+        .then((refusal) => this.#stay(wait, refusal))
+        .catch(wait.reject);
+      return;
+    }
+    this.#visited(wait, reply as number, call.fences);
+    this.#unask(wait);
+    wait.resolve({ granted: true, fence: reply as number, until: this.deadline(wait.sent, wait.ask.ttl) });
+  }
+
+  async #stay(wait: Wait, refusal: RedisRefusal): Promise<void> {
+    if (wait.line && !refusal.listening && !wait.over) {
+      // The first of ours to wait: from now on we hear, and stand in line.
+      this.#enter(wait);
+      if ((await this.#connection.listen()) && !wait.over) return this.#question(wait);
+    }
+    wait.resolve(refusal);
+  }
+
+  async #refused(wait: Wait, call: Call, [left, foreign, time, outside]: readonly number[]): Promise<RedisRefusal> {
     if (left === undefined || time === undefined)
       throw new ProviderError('lock: redis gave a reply that is not of our script');
     wait.sample = { sent: call.sent, server: time / 1_000 };
     if (outside !== undefined) this.#connection.cannotWait(String(outside));
-    wait.listening = stands && outside === undefined && this.#connection.listening;
+    wait.listening = wait.stands && outside === undefined && this.#connection.listening;
     const refusal = { granted: false, asked: call.sent, left: orForever(left), listening: wait.listening } as const;
     return foreign === 1 && wait.listening ? this.#watch(wait, refusal) : { ...refusal, unheard: false };
   }
@@ -227,27 +254,35 @@ export class RedisStore implements LockStore {
   /** The key is ours: nothing is waited for any more, and hand-overs of this process may take the other fences. */
   #visited(wait: Wait, fence: number, fences: number): void {
     this.#leave(wait);
-    if (wait.wid !== 0) this.#remember(wait);
-    wait.visit = { at: performance.now(), next: fence + 1, end: fence + fences - 1 };
+    if (wait.wid !== '') this.#remember(wait);
+    wait.visit = new Visit(fence, fences, wait.ask);
   }
 
   #enter(wait: Wait): void {
-    if (wait.wid !== 0) return;
-    wait.standInLine(this.#channel, (this.#lastWid += 1));
+    if (wait.wid !== '') return;
+    wait.standInLine(this.#channel, newWid(), this.#block.size);
     this.#inLine.set(wait.wid, wait);
   }
 
   #leave(wait: Wait): void {
     if (wait.watching) this.#foreign.unwatch(this.#prefix + wait.ask.key);
-    if (wait.wid !== 0) this.#inLine.delete(wait.wid);
+    if (wait.wid !== '') this.#inLine.delete(wait.wid);
+  }
+
+  /** A release that may let the key be free for a moment: who asks behind it asks again then, else we see to it. */
+  #yield(ask: Ask, followed: boolean): Promise<boolean> {
+    return this.#run('Y', ask, [ask.value, followed ? '1' : ''], (reply, call) => {
+      if (reply === 3 && !followed) this.#nudges.start(ask.key);
+      return wasHeld(reply, call);
+    });
   }
 
   /** What was asked is not sent (again) behind what follows now: its undoing, or the release of what was given meanwhile. */
   #unask(wait: Wait): void {
     // Most have been answered, and an error is dear: its stack is written down when it is made.
-    if (wait.answered && !wait.confirmation) return;
+    if (wait.isAnswered && !wait.confirmation) return;
     const reason = new ProviderUnreachableError('redis', 0);
-    if (!wait.answered) wait.question?.cancel(reason);
+    if (!wait.isAnswered) wait.question?.cancel(reason);
     wait.confirmation?.cancel(reason);
   }
 
@@ -267,8 +302,8 @@ export class RedisStore implements LockStore {
     const { ask } = wait;
     const at = wait.earliest(message.time, arrival);
     const until = at === undefined ? -Infinity : this.deadline(at, ask.ttl);
-    if (until - arrival < ask.ttl / 2) return void this.#confirm(wait);
-    this.#visited(wait, message.fence, FENCE_BLOCK);
+    if (wait.overheard || until - arrival < ask.ttl / 2) return void this.#confirm(wait);
+    this.#visited(wait, message.fence, wait.block);
     this.#unask(wait);
     wait.line?.grant({ granted: true, fence: message.fence, until });
   }
@@ -280,15 +315,17 @@ export class RedisStore implements LockStore {
   async #confirm(wait: Wait): Promise<void> {
     const { ask } = wait;
     wait.confirming = true;
+    wait.overheard = true;
     const sent = performance.now();
-    const call = this.#call('K', ask, [ask.value, ask.ttl, FENCE_BLOCK, wait.entry], FENCE_BLOCK);
-    wait.confirmation = call;
-    const reply = await call.reply.catch(() => undefined);
+    const reading = new Reply(asItIs);
+    const args = [ask.value, String(ask.ttl), String(wait.block), wait.entry];
+    wait.confirmation = this.#call('K', ask, args, reading, wait.block);
+    const reply = await reading.promise.catch(() => undefined);
     wait.confirmation = undefined;
     wait.confirming = false;
     if (!this.#inLine.has(wait.wid)) return;
     if (typeof reply !== 'number') return wait.line?.ask();
-    this.#visited(wait, reply, FENCE_BLOCK);
+    this.#visited(wait, reply, wait.block);
     this.#unask(wait);
     wait.line?.grant({ granted: true, fence: reply, until: this.deadline(sent, ask.ttl) });
   }
@@ -298,27 +335,46 @@ export class RedisStore implements LockStore {
     const wait = this.#gone.get(wid);
     // On a cluster a grant is heard once from each master: one no newer than what we were given is an echo.
     if (!wait?.ask.plain || (wait.visit && fence <= wait.visit.end)) return;
+    // Whoever heard the message of our grant may have made this one: it takes nothing from a hold that is alive.
+    if ((wait.visit?.holder?.until ?? -Infinity) > performance.now()) return;
     this.#undo(wait);
   }
 
   /** The connection on which we heard is gone: everybody in line asks for himself. */
   #deaf(): void {
     for (const wait of [...this.#inLine.values()]) {
+      wait.overheard = true;
       if (!wait.listening) continue;
       wait.listening = false;
       wait.line?.ask();
     }
   }
 
-  #undo({ ask, entry }: Wait): void {
-    this.#undoing.start(ask, async () => {
-      const call = this.#call('C', ask, [ask.value, entry], 0, true);
-      return (await call.reply) !== 0 || call.repeated;
-    });
+  #undo({ ask, value, entry }: Wait): void {
+    this.#undoing.start(ask, value, () => this.#run('C', ask, [value, entry], wasHeld, true));
   }
 
-  #call(op: Op, ask: Ask, args: (string | number)[], fences = 0, errand = false): Call {
-    const call = new Call(op, this.#prefix + ask.key, args, fences, errand);
+  #run<T>(
+    op: Op,
+    ask: { readonly key: string },
+    args: string[],
+    read: (reply: unknown, call: Call) => T,
+    errand = false,
+  ): Promise<T> {
+    const reading = new Reply(read);
+    this.#call(op, ask, args, reading, 0, errand);
+    return reading.promise;
+  }
+
+  #call(
+    op: Op,
+    ask: { readonly key: string },
+    args: string[],
+    receiver: Receiver,
+    fences: number,
+    errand = false,
+  ): Call {
+    const call = new Call(op, this.#prefix + ask.key, args, fences, errand, receiver);
     this.#batch.add(call);
     return call;
   }
@@ -327,6 +383,11 @@ export class RedisStore implements LockStore {
 function waitOf(ask: Ask): Wait | undefined {
   return ask.memo as Wait | undefined;
 }
+
+/** What the replies mean; a "not yours" to what was sent again means that the first one had arrived. */
+const asItIs = (reply: unknown): unknown => reply;
+const wasHeld = (reply: unknown, { repeated }: Call): boolean => reply !== 0 || repeated;
+const timeLeft = (reply: unknown): Milliseconds => (reply === -3 ? 0 : orForever(reply as number));
 
 /** Redis says -1 for a key that never expires. */
 function orForever(pttl: number): Milliseconds {

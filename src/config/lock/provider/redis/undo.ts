@@ -1,5 +1,6 @@
 import type { Milliseconds } from '../../../../duration.js';
 import type { Ask } from '../store.js';
+import { atMost } from './at_most.js';
 import type { Connection } from './connection.js';
 
 /** Answers "not yours" on another connection than the question's that are enough to believe it. */
@@ -28,8 +29,8 @@ export class Undoing {
   ) {}
 
   /** @param once undoes it; true when there was something to undo, false when there was not */
-  start(ask: Ask, once: () => Promise<boolean>): void {
-    const id = identity(ask);
+  start(ask: Ask, value: string, once: () => Promise<boolean>): void {
+    const id = identity(ask, value);
     if (this.#errands.get(id)?.spared === false || this.#closed) return;
     const { generation } = this.connection;
     const errand: Errand = { spared: false, tried: Promise.resolve() };
@@ -41,19 +42,16 @@ export class Undoing {
     });
   }
 
-  spare(ask: Ask): void {
+  spare(ask: Ask, value: string): void {
     if (this.#errands.size === 0) return;
-    const errand = this.#errands.get(identity(ask));
+    const errand = this.#errands.get(identity(ask, value));
     if (errand) errand.spared = true;
   }
 
   /** Waits for what was tried once, for at most `limit` milliseconds; tries no more. */
   async close(limit: Milliseconds): Promise<void> {
     this.#closed = true;
-    let timer: NodeJS.Timeout | undefined;
-    const late = new Promise<void>((resolve) => (timer = setTimeout(resolve, limit)));
-    await Promise.race([Promise.all([...this.#errands.values()].map(({ tried }) => tried)), late]);
-    clearTimeout(timer);
+    await atMost(limit, Promise.all([...this.#errands.values()].map(({ tried }) => tried)));
   }
 
   /** An answer on a later connection than the question's may overtake it: then it is asked a few times. */
@@ -74,6 +72,6 @@ export class Undoing {
   }
 }
 
-function identity(ask: Ask): string {
-  return `${ask.key}\n${ask.value}`;
+function identity({ key }: Ask, value: string): string {
+  return `${key}\n${value}`;
 }

@@ -1,30 +1,39 @@
 import type { Milliseconds } from '../../../../duration.js';
-import type { Ask, Line, Refusal } from '../store.js';
-import type { Call } from './call.js';
-import { entryOf, FENCE_BLOCK } from './entry.js';
+import type { Ask, Grant, Line, Refusal } from '../store.js';
+import type { Call, Receiver } from './call.js';
+import { entryOf } from './entry.js';
+import type { Visit } from './fences.js';
 
-/** What a visit to Redis gave: from when, and the fences that hand-overs inside this process may take. */
-export interface Visit {
-  readonly at: Milliseconds;
-  next: number;
-  readonly end: number;
+/** Whom a wait brings the replies to its questions. */
+export interface WaitHost {
+  replied(wait: Wait, reply: unknown, call: Call): void;
 }
 
 /** One acquisition, as the store follows it: what was asked, whether it stands in line on Redis, what it was given. */
-export class Wait {
-  /** The last question. */
+export class Wait implements Receiver {
+  /** The last question, and from when on what it is granted counts, on `performance.now()`. */
   question: Call | undefined;
+  sent: Milliseconds = 0;
+  /** Whether it asks to stand in line. */
+  stands = false;
   /** Whether it asked before: then it asks again, which lets those go first who stand before it. */
   asked = false;
   /** Whether the last question was answered; else it may still be granted. */
-  answered = false;
-  /** What it is called in our messages; 0 until it may stand in line on Redis. */
-  wid = 0;
+  isAnswered = false;
+  /** What it is called in our messages; empty until it may stand in line on Redis. */
+  wid = '';
   entry = '';
+  /** How many fences it is given with the key when it stands in line. */
+  block = 0;
   /** Whether it stands there and hears. */
   listening = false;
   /** Whether Redis tells when the holder, none of ours, lets go. */
   watching = false;
+  /**
+   * Whether a message for it was sent already, or may have been: others may have heard its name, so that the next message
+   * alone proves nothing.
+   */
+  overheard = false;
   /** Whether what it was told is being confirmed, and by which question. */
   confirming = false;
   confirmation: Call | undefined;
@@ -33,15 +42,44 @@ export class Wait {
   visit: Visit | undefined;
   /** When we last asked, by our clock, and what the server's clock said then; the first is the earlier one. */
   sample: { readonly sent: Milliseconds; readonly server: Milliseconds } | undefined;
+  /** What the queue waits for; itself no closure, since there is one for each acquisition. */
+  resolve!: (answer: Grant | RedisRefusal) => void;
+  reject!: (error: unknown) => void;
+
+  #value: string | undefined = undefined;
 
   constructor(
     readonly ask: Ask,
     readonly line: Line | undefined,
+    private readonly host: WaitHost,
   ) {}
 
-  standInLine(channel: string, wid: number): void {
+  /** What it was asked with: the ask has another by now if it was asked for again. */
+  get value(): string {
+    return this.#value ?? this.ask.value;
+  }
+
+  asks(stands: boolean, question: Call): void {
+    this.#value = this.ask.value;
+    this.stands = stands;
+    this.isAnswered = false;
+    this.question = question;
+    this.sent = performance.now();
+  }
+
+  answered(reply: unknown, call: Call): void {
+    this.isAnswered = true;
+    this.host.replied(this, reply, call);
+  }
+
+  failed(error: Error): void {
+    this.reject(error);
+  }
+
+  standInLine(channel: string, wid: string, block: number): void {
     this.wid = wid;
-    this.entry = entryOf(channel, wid, this.ask.ttl, FENCE_BLOCK, this.ask.value);
+    this.block = block;
+    this.entry = entryOf(channel, wid, this.ask.ttl, block, this.ask.value);
   }
 
   /**

@@ -1,0 +1,73 @@
+import type { Lock } from './lock.js';
+
+/** What a routine that runs under a lock is given. */
+export interface Held {
+  /** Aborted with `LockLostError` if the lock is lost while the routine runs: stop writing then. */
+  readonly signal: AbortSignal;
+  /** The fencing token of this hold, for storage that refuses stale writers. */
+  readonly fence: bigint;
+  /** The lock itself. */
+  readonly lock: Lock;
+}
+
+/** What is done under a lock. */
+export type Routine<T> = (held: Held) => T | PromiseLike<T>;
+
+/** What `tryRun` tells: the routine's value, or that another had the key and it did not run. */
+export type Outcome<T> = { readonly ran: true; readonly value: T } | { readonly ran: false };
+
+/**
+ * Runs the routine under the lock, which is held.
+ * @param end gives the lock back; content with one that the routine has given back itself
+ */
+export async function runHeld<T>(
+  lock: Lock,
+  routine: (held: Held) => T | PromiseLike<T>,
+  end: () => Promise<void>,
+): Promise<T> {
+  const { signal, fence } = lock;
+  // A stall between the grant and this statement may have outlived the lease: then the routine must not start.
+  lock.assertHeld();
+  const held: Held = { signal, fence: fence!, lock };
+  let value: T;
+  try {
+    value = await routine(held);
+  } catch (error) {
+    // Who fails because of the loss has told it already.
+    await giveBack(lock, end, 'failed', (why) => why === error);
+    throw error;
+  }
+  await giveBack(lock, end, 'is done');
+  return value;
+}
+
+/** The outcome of the routine stands; that its lock did not end well must not pass silently either. */
+async function giveBack(
+  lock: Lock,
+  end: () => Promise<void>,
+  routine: string,
+  isKnown: (why: Error) => boolean = () => false,
+): Promise<void> {
+  try {
+    await end();
+  } catch (error) {
+    const { signal } = lock;
+    const why = (signal.aborted ? signal.reason : error) as Error;
+    if (!isKnown(why)) process.emitWarning(new LockWarning(lock.key, routine, why));
+  }
+}
+
+/** What Node prints, and what listeners of the process's event `warning` are given; the error is its cause. */
+class LockWarning extends Error {
+  override readonly name = 'LockWarning';
+  readonly code: string;
+
+  constructor(key: string, routine: string, cause: Error & { code?: string }) {
+    super(`lock ${JSON.stringify(key)}: the routine ${routine}, but its lock was not given back: ${cause.message}`, {
+      cause,
+    });
+    this.code = cause.code ?? 'ERR_LOCK';
+    // Where it is made tells nothing.
+    this.stack = `${this.name}: ${this.message}`;
+  }
+}

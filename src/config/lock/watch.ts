@@ -1,0 +1,57 @@
+import type { Milliseconds } from '../../duration.js';
+import { LockLostError, type LossReason } from './errors.js';
+import type { Lease, LeaseWatcher } from './lease.js';
+import type { Renewal } from './renewal.js';
+import { LossSignal } from './signal.js';
+
+/** What becomes of the holds of one lock, told to its renewal and its signal. A lock without either has no watch. */
+export class Watch implements LeaseWatcher {
+  #renewal: Renewal | undefined;
+  #loss: LossSignal | undefined;
+
+  get atDeadline(): LossReason {
+    return this.#renewal?.atDeadline ?? 'expired';
+  }
+
+  /** Another acquisition begins: whether there is anything to watch in it. */
+  begin(renewal: Renewal | undefined): boolean {
+    this.#renewal = renewal;
+    if (this.#loss?.spent) this.#loss = undefined;
+    return renewal !== undefined || this.#loss !== undefined;
+  }
+
+  /** The signal of the lock whose last acquisition is `lease`. */
+  signal(lease: Lease | undefined): AbortSignal {
+    if (!this.#loss) {
+      this.#loss = new LossSignal();
+      if (lease?.alive(performance.now())) this.#loss.granted(lease);
+      else if (lease?.lost) this.#loss.lost(lease.lost);
+    }
+    return this.#loss.signal;
+  }
+
+  granted(lease: Lease): void {
+    this.#renewal?.granted(lease);
+    this.#loss?.granted(lease);
+  }
+
+  moved(): void {
+    this.#loss?.moved();
+  }
+
+  /** The holder has refreshed it, to another lifetime perhaps. */
+  refreshed(ttl: Milliseconds): void {
+    this.#renewal?.refreshed(ttl);
+  }
+
+  lost(lease: Lease, reason: LossReason): void {
+    this.#renewal?.rest();
+    this.#loss?.lost(new LockLostError(lease.key, reason));
+  }
+
+  /** Nothing is held any more, and nothing was lost. */
+  rest(): void {
+    this.#renewal?.rest();
+    this.#loss?.rest();
+  }
+}

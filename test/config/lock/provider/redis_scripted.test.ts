@@ -1,0 +1,179 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { afterEach, describe, expect, it } from '@jest/globals';
+import { Redis } from 'ioredis';
+import { LockFactory } from '../../../../src/config/lock/factory.js';
+import { RedisStore } from '../../../../src/config/lock/provider/redis/index.js';
+import { SCRIPT } from '../../../../src/config/lock/provider/redis/script.js';
+import { sharedRedis, uniquePrefix } from '../../../support/redis_server.js';
+import { replyError, ScriptedRedis, type Asked } from '../../../support/scripted_redis.js';
+import { eventually } from '../../../support/time.js';
+
+/** What went wrong on Redis once, step by step, with a server that says what the test wants. */
+describe('locks on a server of the test', () => {
+  let factory: LockFactory;
+  let server: ScriptedRedis;
+
+  const open = (answer: (asked: Asked) => unknown): LockFactory => {
+    server = new ScriptedRedis(answer);
+    return (factory = new LockFactory(new RedisStore(server.client, { limit: 2_000 })));
+  };
+  afterEach(() => factory.close(100).catch(() => undefined));
+
+  const microseconds = (): number => Date.now() * 1_000;
+  const held = (ms = 60_000, foreign = 0): number[] => [ms, foreign, microseconds()];
+  const ops = (): string => server.asked.map(({ op }) => op).join('');
+  const entries = (): string[] => server.asked.flatMap(({ op, args }) => ('OK'.includes(op) && args[3] ? args[3] : []));
+  const widOf = (entry: string | undefined): string => entry!.split('|')[1]!;
+  /** Resolves when a waiter has asked so often to stand in line. */
+  const inLine = (count = 1): Promise<void> => eventually(() => expect(entries().length).toBeGreaterThanOrEqual(count));
+
+  it('a question whose answer was lost is not sent again behind its undoing when its caller gave up in between', async () => {
+    let undone = 0;
+    const locks = open(({ op }) => {
+      if (op !== 'C') return new Error('Connection is closed.');
+      undone += 1;
+      return 0;
+    });
+    const controller = new AbortController();
+    const wait = locks.new('k', '60s').lock({ signal: controller.signal });
+    await eventually(() => expect(ops()).toBe('T'));
+    // In the pause before the next try.
+    controller.abort(new Error('gave up'));
+    await expect(wait).rejects.toThrow('gave up');
+    await eventually(() => expect(undone).toBeGreaterThan(0));
+    await sleep(150);
+    expect(ops()).toMatch(/^TC+$/);
+  });
+
+  it('a question is not sent again behind a grant that came by message', async () => {
+    let lost = false;
+    const locks = open(({ op }) => {
+      if (op === 'K' && entries().length > 1) lost = true;
+      return lost && op === 'K' ? new Error('Connection is closed.') : op === 'R' ? 1 : held(20);
+    });
+    const locker = locks.new('k', '60s');
+    const waiting = locker.lock();
+    // The other hold is over: it asks again, and is told while the answer is lost.
+    await inLine(2);
+    server.copies[0]!.tell(`${widOf(entries()[0])}|${microseconds()}|${microseconds()}`);
+    await waiting;
+    const before = server.asked.length;
+    await locker.unlock();
+    await sleep(150);
+    expect(server.asked.slice(before).map(({ op }) => op)).toEqual(['R']);
+  });
+
+  it('a waiter whose grant lay unread beyond its ttl stands in line anew, under a new name', async () => {
+    let first = true;
+    const locks = open(async ({ op }) => {
+      if (op === 'C') return 0;
+      if (op === 'K' && first && entries().length === 1) {
+        first = false;
+        await sleep(80);
+        return microseconds();
+      }
+      return held(60_000);
+    });
+    const controller = new AbortController();
+    const wait = locks.new('k', '50ms').lock({ signal: controller.signal });
+    await inLine(2);
+    const [left, anew] = entries().map(widOf);
+    expect(anew).not.toBe(left);
+    // Under a new token, too: the undoing of the first may arrive at any time.
+    const values = server.asked.filter(({ op }) => 'TOK'.includes(op)).map(({ args }) => args[0]);
+    expect(values.at(-1)).not.toBe(values[0]);
+    expect(server.asked.find(({ op }) => op === 'C')?.args[0]).toBe(values[0]);
+    server.copies[0]!.tell(`${anew}|${microseconds()}|${microseconds()}`);
+    expect((await wait).held).toBe(true);
+  });
+
+  it('a grant that is confirmed late has the fence of the confirmation', async () => {
+    let confirming = false;
+    const given = microseconds();
+    const locks = open(({ op }) => (op === 'X' ? 1 : confirming ? given + 1_000 : held()));
+    const locker = locks.new('k', '60s');
+    const waiting = locker.lock();
+    await inLine();
+    confirming = true;
+    // Given so long ago that little is left; then given to others, and to us once more.
+    server.copies[0]!.tell(`${widOf(entries()[0])}|${given}|${given - 50_000_000}`);
+    await waiting;
+    expect(locker.fence).toBe(BigInt(given + 1_000));
+  });
+
+  it('a grant to an entry that was left behind goes back', async () => {
+    let granted: number[] | number = held(20);
+    const locks = open(({ op }) => (op === 'R' || op === 'C' ? 1 : granted));
+    const locker = locks.new('k', '60s');
+    const waiting = locker.lock();
+    await inLine();
+    granted = microseconds();
+    await waiting;
+    await locker.unlock();
+    server.copies[0]!.tell(`${widOf(entries()[0])}|${microseconds() + 1_000}|${microseconds()}`);
+    await eventually(() => expect(server.asked.at(-1)).toMatchObject({ op: 'C', key: 'k' }));
+    expect(server.asked.at(-1)!.args[0]).toBe(server.asked[0]!.args[0]);
+  });
+
+  it('what was given up while the server did not know the script is not sent behind its undoing', async () => {
+    let refuse: (() => void) | undefined;
+    // The undoing finds the script there: another client has had it loaded in between.
+    const locks = open(({ op, key }) => {
+      if (op !== 'T' || key !== 'k') return op === 'C' ? 0 : microseconds();
+      return new Promise((resolve) => (refuse = () => resolve(replyError('NOSCRIPT No matching script.'))));
+    });
+    const controller = new AbortController();
+    const wait = locks.new('k', '60s').lock({ signal: controller.signal });
+    const beside = locks.new('beside', '60s').lock();
+    await eventually(() => expect(refuse).toBeDefined());
+    controller.abort(new Error('gave up'));
+    await expect(wait).rejects.toThrow('gave up');
+    await eventually(() => expect(ops()).toContain('C'));
+    refuse!();
+    expect((await beside).held).toBe(true);
+    const again = server.asked.filter(({ command }) => command === 'eval').map(({ key }) => key);
+    expect(again).toEqual(['beside']);
+  });
+
+  it('an unlock by a script that the server had forgotten tells whether the lock was held', async () => {
+    let known = true;
+    const locks = open(({ op, command }) => {
+      if (command === 'evalsha' && !known) return replyError('NOSCRIPT No matching script.');
+      return op === 'R' ? 0 : microseconds();
+    });
+    const locker = await locks.new('k', '60s').lock();
+    known = false;
+    // "Not yours", to a release that was never run before.
+    await expect(locker.unlock()).rejects.toMatchObject({ code: 'ERR_LOCK_NOT_HELD' });
+  });
+
+  it('a watch over a foreign holder that Redis does not answer holds nobody up', async () => {
+    const locks = open(({ op }) => (op === 'C' ? 0 : held(60_000, 1)));
+    const controller = new AbortController();
+    const wait = locks.new('k', '60s').lock({ signal: controller.signal });
+    // The connections of the watch never open; it is asked again all the same.
+    await inLine(3);
+    controller.abort(new Error('enough'));
+    await expect(wait).rejects.toThrow('enough');
+  });
+});
+
+describe('the script', () => {
+  const redis = new Redis({ ...sharedRedis(), lazyConnect: true });
+  const prefix = uniquePrefix();
+  afterEach(() => redis.quit());
+
+  it('leaves no entry in line when an obtain that was sent before is granted', async () => {
+    const [key, line] = [`${prefix}k`, `${prefix}k:~q`];
+    const entry = 'mlk:AAAAAAAAAAAA|AAAAAAAAAAAA|60000|1|value';
+    for (const op of ['O', 'K']) {
+      await redis.rpush(line, entry);
+      const asked = JSON.stringify([op, 'value', '60000', '1', entry]);
+      const [fence] = (await redis.eval(SCRIPT, 3, `${prefix}guard`, key, line, '1', asked)) as [number];
+      expect(fence).toBeGreaterThan(0);
+      expect(await redis.exists(line)).toBe(0);
+      await redis.del(key);
+    }
+    await redis.del(`${prefix}guard`);
+  });
+});
