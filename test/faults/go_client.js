@@ -6,13 +6,16 @@ import { Redis } from 'ioredis';
 import { Diary, now } from './diary.js';
 import { Random } from './random.js';
 
-const { url, file, seed, keys, ttl } = JSON.parse(process.argv[2] ?? '{}');
+/** @type {import('./field.js').Work} */
+const { redis, file, seed, prefix, keys, ttl } = JSON.parse(process.argv[2] ?? '{}');
 const RELEASE = `if redis.call("get", KEYS[1]) == ARGV[1] then return redis.call("del", KEYS[1]) else return 0 end`;
 
 const diary = new Diary(file);
 process.on('uncaughtException', (error) => diary.trouble(error));
 process.on('unhandledRejection', (error) => diary.trouble(error));
-const client = new Redis(url, {
+/** @type {any} */ const way = redis;
+const client = new Redis({
+  ...way,
   retryStrategy: () => 50,
   maxRetriesPerRequest: null,
   autoResendUnfulfilledCommands: false,
@@ -24,7 +27,10 @@ process.stdin.once('end', () => (ending = true)).resume();
 
 const random = new Random(seed);
 let lastId = 0;
-await Promise.all(keys.map((/** @type {string} */ key) => live(key, new Random(random.next() * 2 ** 32))));
+const lives = Array.from({ length: keys }, (_, at) =>
+  live(`${prefix}faults:${at}`, new Random(random.next() * 2 ** 32)),
+);
+await Promise.all(lives);
 client.disconnect();
 process.stdin.destroy();
 diary.note('D', now());

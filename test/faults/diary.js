@@ -13,9 +13,14 @@ export function now() {
  *   A id time until fence               has it; the fence is 0 for those who have none
  *   U id time until                     has refreshed it
  *   R id time                           is about to give it back; also: has been told that it is lost
- *   E id time code                      has been told that it will not have it
+ *   E id time code text                 has been told that it will not have it
  *   M key time until                    may have it without knowing, for its connection broke
+ *   S id key from to fence accepted     wrote to the register between the two; 1 or 0
+ *   Z from to                           stood still by itself, as long synchronous work makes it
+ *   F count                             did so many faults to itself that are not told otherwise
+ *   L time text                         was not served in time
  *   X time text                         what should not happen
+ *   Q time                              exits now, whatever it holds
  *   D time                              has done everything
  */
 export class Diary {

@@ -6,51 +6,77 @@ import { pathToFileURL } from 'node:url';
 import { afterAll, beforeAll, expect, it } from '@jest/globals';
 import { Redis } from 'ioredis';
 import { lock } from 'mcube-lock';
-import { PROJECT, runChild } from '../support/child.js';
+import { PROJECT, runChild, type Ended } from '../support/child.js';
 import { describeWithOwnRedis, startRedis, type RedisServer } from '../support/redis_server.js';
 import { eventually } from '../support/time.js';
-import { broken } from './variants.js';
+import { PLANS } from './plans.js';
+import type { Result } from './trial.js';
+import { broken, VARIANTS } from './variants.js';
 
 /** The built library; another one to look at a change apart from it. */
-const DIST = process.env['CHAOS_DIST'] ?? join(PROJECT, 'dist');
+const DIST = process.env['FAULTS_DIST'] ?? join(PROJECT, 'dist');
 const TTL = 500;
 
-// Long runs: node test/chaos/run.js --help. The seed of a failure brings back most of it.
-describeWithOwnRedis('locks under kills, stops, cuts and Go clients', () => {
-  const RUN = join(PROJECT, 'test/chaos/run.js');
-  const MOST = ['--seconds', '5', '--processes', '3', '--waiters', '4', '--ttl', '700', '--dist', DIST];
+const RUN = join(PROJECT, 'test/faults/run.js');
+/** The seed of a failure brings most of it back; `npm run test:faults` takes another one each time. */
+const SEED = 7;
+const LIMIT = 60_000;
+/** So many run side by side: they wait more than they work. */
+const ABREAST = 3;
+/** Of the last test to start; all of them are asked for at once. */
+const LAST = 300_000;
 
-  it.each([7, 11])(
-    'exclusion, fences, an answer for everybody, nothing left: seed %i',
-    async (seed) => {
-      const { code, stdout, stderr } = await runChild(process.execPath, [RUN, '--seed', String(seed), ...MOST], {
-        limit: 40_000,
-      });
-      expect({ code, wrong: `${stdout}${stderr}`.match(/^(WRONG|\w*Error).*/gm) }).toEqual({ code: 0, wrong: null });
+const turn = turns(ABREAST);
+
+describeWithOwnRedis('promises kept under faults', () => {
+  it.concurrent.each(PLANS.map(({ provider, name, fault }) => [provider, name, fault] as const))(
+    '%s %s: %s',
+    async (provider, name) => {
+      const { code, stdout, stderr } = await turn(() => faults('--provider', provider, '--only', name));
+      const { violations, acquisitions } = JSON.parse(stdout || '{}') as Partial<Result>;
+      const [, again = ''] = /again: (.*)/.exec(stderr) ?? [];
+      expect({ violations, code, again }).toEqual({ violations: [], code: 0, again: '' });
+      expect(acquisitions).toBeGreaterThan(0);
     },
-    45_000,
+    LAST,
   );
-
-  it('a run without exclusion is noticed', async () => {
-    const few = [
-      '--variant',
-      'everybody',
-      '--seconds',
-      '1',
-      '--processes',
-      '2',
-      '--faults',
-      '',
-      '--go',
-      '0',
-      '--dist',
-      DIST,
-    ];
-    const { code, stdout } = await runChild(process.execPath, [RUN, ...few], { limit: 40_000 });
-    expect(stdout).toMatch(/^WRONG overlap of/m);
-    expect(code).toBe(1);
-  }, 45_000);
 });
+
+// The others take longer to be noticed: npm run test:faults -- --variants
+describeWithOwnRedis('broken promises noticed', () => {
+  it.concurrent.each(VARIANTS.filter(({ quick }) => quick).map(({ name, breaks }) => [name, breaks]))(
+    '%s: %s',
+    async (name) => {
+      const { code, stdout } = await turn(() => faults('--variants', '--only', name));
+      expect(code).toBe(0);
+      const { checks } = VARIANTS.find((variant) => variant.name === name)!;
+      expect(checks).toContain((JSON.parse(stdout) as { by: string }).by);
+    },
+    LAST,
+  );
+});
+
+/** Runs the suite as a program of its own, which tells its results as JSON. */
+function faults(...args: string[]): Promise<Ended> {
+  return runChild(process.execPath, [RUN, '--json', '--seed', String(SEED), '--dist', DIST, ...args], { limit: LIMIT });
+}
+
+/** Lets at most so many run at once. */
+function turns(abreast: number): <T>(run: () => Promise<T>) => Promise<T> {
+  let free = abreast;
+  const waiting: (() => void)[] = [];
+  return async (run) => {
+    if (free > 0) free -= 1;
+    else await new Promise<void>((resolve) => waiting.push(resolve));
+    try {
+      return await run();
+    } finally {
+      const next = waiting.shift();
+      if (next) next();
+      else free += 1;
+    }
+  };
+}
 
 describeWithOwnRedis('a process that stands still while it is given the key', () => {
   let server: RedisServer;
@@ -73,7 +99,11 @@ describeWithOwnRedis('a process that stands still while it is given the key', ()
   });
 
   it('would, if it counted from when it reads the message', async () => {
-    const dist = broken(DIST, 'arrival', join(PROJECT, 'build'));
+    const dist = broken(
+      DIST,
+      VARIANTS.find(({ name }) => name === 'heard')!,
+      join(PROJECT, 'build'),
+    );
     try {
       expect((await wakeUpLate(dist)).early).toBe('held true\n');
     } finally {
@@ -87,7 +117,7 @@ describeWithOwnRedis('a process that stands still while it is given the key', ()
     const first = await locks.new(key, '10s').lock();
     const lib = pathToFileURL(join(dist, 'config/lock/index.js')).href;
     const work = JSON.stringify({ lib, url: server.url, key, ttl: TTL });
-    const waiter = spawn(process.execPath, [join(PROJECT, 'test/chaos/waiter.js'), work], {
+    const waiter = spawn(process.execPath, [join(PROJECT, 'test/faults/waiter.js'), work], {
       stdio: ['ignore', 'pipe', 2],
     });
     const said = listen(waiter);

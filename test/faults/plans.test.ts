@@ -1,0 +1,29 @@
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { expect, it } from '@jest/globals';
+import { PROJECT } from '../support/child.js';
+import { PLANS, plansOf } from './plans.js';
+import { VARIANTS } from './variants.js';
+
+it('every plan is described', () => {
+  const readme = readFileSync(join(PROJECT, 'test/faults/README.md'), 'utf8');
+  const [, onRedis = '', inMemory = ''] = /On `redis`:([^]*)On `go_cache`([^]*)## Broken/.exec(readme) ?? [];
+  const missing = PLANS.filter(({ provider, name }) => {
+    return !(provider === 'redis' ? onRedis : inMemory).includes(`\`${name}\``);
+  });
+  expect(missing.map(({ name }) => name)).toEqual([]);
+});
+
+it('a plan is named once for each provider', () => {
+  const names = PLANS.map(({ provider, name }) => `${provider} ${name}`);
+  expect(new Set(names).size).toBe(names.length);
+});
+
+it('every variant is to be noticed in a plan that there is, by a check of the oracle', () => {
+  for (const { provider, plan, checks } of VARIANTS) {
+    expect(plansOf(provider, plan)).toHaveLength(1);
+    expect(['exclusion', 'fences', 'register', 'liveness', 'answers', 'leftovers', 'errors', 'ends']).toEqual(
+      expect.arrayContaining([...checks]),
+    );
+  }
+});
