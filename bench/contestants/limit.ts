@@ -10,7 +10,7 @@ interface ScriptModule {
 }
 
 interface Operation {
-  readonly op: 'O' | 'R';
+  readonly op: 'T' | 'R';
   readonly key: string;
   readonly value: string;
   readonly resolve: (reply: unknown) => void;
@@ -20,8 +20,8 @@ const GUARD = 'mlk:fence';
 const CAP = 128;
 
 /** How the script takes one operation: its keys and arguments. Changes with script.ts; a wrong reply ends the run. */
-const KEYS_OF = (key: string): string[] => [key, `${key}:~q`];
-const ARGUMENTS_OF = ({ op, value }: Operation): string[] => (op === 'O' ? ['T', value, String(TTL)] : ['R', value]);
+const KEYS_OF = ({ op, key }: Operation): string[] => (op === 'T' ? [key] : [key, `${key}:~q`]);
+const ARGUMENTS_OF = ({ op, value }: Operation): string[] => (op === 'T' ? [op, value, String(TTL)] : [op, value]);
 
 /** A socket without a client around it, which sends what the library sends: all operations of a tick as one EVALSHA. */
 export const limit: Contestant = {
@@ -42,7 +42,7 @@ export const limit: Contestant = {
     return {
       async use(key, body) {
         const value = `raw${String(tokens++).padStart(18, '0')}_`;
-        const fence = await wire.run('O', key, value);
+        const fence = await wire.run('T', key, value);
         if (typeof fence !== 'number' || fence < 1) throw new Error(`not obtained: ${String(fence)}`);
         await runBody(body);
         const released = await wire.run('R', key, value);
@@ -73,7 +73,7 @@ class Wire {
     });
   }
 
-  run(op: 'O' | 'R', key: string, value: string): Promise<unknown> {
+  run(op: 'T' | 'R', key: string, value: string): Promise<unknown> {
     return new Promise((resolve) => {
       if (this.#operations.push({ op, key, value, resolve }) === 1) process.nextTick(() => this.#flush());
     });
@@ -88,7 +88,7 @@ class Wire {
   }
 
   #call(operations: Operation[]): string {
-    const keys = operations.flatMap(({ key }) => KEYS_OF(key));
+    const keys = operations.flatMap(KEYS_OF);
     this.#answered.push((replies) => {
       operations.forEach(({ resolve }, at) => resolve(Array.isArray(replies) ? replies[at] : replies));
     });
@@ -98,8 +98,8 @@ class Wire {
       String(keys.length + 1),
       GUARD,
       ...keys,
-      String(operations.filter(({ op }) => op === 'O').length),
-      ...operations.flatMap((operation) => ARGUMENTS_OF(operation)),
+      String(operations.filter(({ op }) => op === 'T').length),
+      JSON.stringify(operations.flatMap(ARGUMENTS_OF)),
     ]);
   }
 
