@@ -13,7 +13,7 @@ class OwnLocks extends lock.LockConfig {
     return 'v2';
   }
 
-  override init(): void {
+  override async init(): Promise<void> {
     if (this.server === '') return super.init();
     // Only its settings are used: the locks make a connection of their own by them.
     const client = new Redis(this.server, { lazyConnect: true });

@@ -21,6 +21,7 @@ const QUEUE = 'test/config/lock/queue.test.ts';
 const DEADLOCK = 'test/config/lock/deadlock.test.ts';
 const LEASE = 'test/config/lock/lease.test.ts';
 const RENEWAL = 'test/config/lock/renewal.test.ts';
+const THREAD = 'test/config/lock/renewal_thread.test.ts';
 const CONFIG = 'test/config/lock/config.test.ts';
 const SCRIPT = lock('provider/redis/script.ts');
 
@@ -629,5 +630,33 @@ export const BROKEN = [
     from: 'if (now < this.until) return true;',
     to: 'if (now <= this.until + 1) return true;',
     tests: [LEASE],
+  },
+  {
+    promise: 'a busy thread sees the deadlines that another thread has moved',
+    file: lock('thread/renewer.ts'),
+    from: 'this.cell.until = until;',
+    to: 'void until;',
+    tests: [THREAD],
+  },
+  {
+    promise: 'a busy thread sees that a hold was taken',
+    file: lock('thread/thread.ts'),
+    from: 'if (!this.#cell.taken) return',
+    to: 'if (this.#cell.held || this.#cell.taken) return',
+    tests: [THREAD],
+  },
+  {
+    promise: 'a token of the own application may be held again: nothing of it is undone',
+    file: lock('thread/renewer.ts'),
+    from: 'if (lost && shadow.unique)',
+    to: 'if (lost)',
+    tests: [THREAD],
+  },
+  {
+    promise: 'without its thread a lease is renewed here, for the lifetime that was asked for last',
+    file: lock('thread/thread.ts'),
+    from: 'this.#local.refreshed(this.#life);',
+    to: '',
+    tests: [THREAD],
   },
 ];

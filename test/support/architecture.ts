@@ -36,6 +36,8 @@ const STORE_IMPORTS = ['config/lock/provider/store.ts', 'config/lock/errors.ts',
 const PROVIDER_TABLE_IMPORTS = [
   'config/go_cache/index.ts',
   'config/redis/index.ts',
+  // Beside the door, which registers the component: a thread needs none.
+  'config/redis/copy.ts',
   'config/lock/provider/redis/index.ts',
 ];
 

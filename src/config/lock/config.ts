@@ -4,7 +4,7 @@ import { choice, component, duration, flag, inject, integer, IocObject, refuse, 
 import { RedisConfig } from '../redis/index.js';
 import { LockFactory } from './factory.js';
 import { DEFAULT_LOCK_TERMS } from './options.js';
-import { PROVIDER_NAMES, PROVIDERS, type ProviderName } from './provider/index.js';
+import { PROVIDER_NAMES, PROVIDERS, storeCopy, type ProviderName, type Resources } from './provider/index.js';
 
 /**
  * The component `lock`: gives locks of the provider that configuration names.
@@ -49,6 +49,11 @@ export class LockConfig extends IocObject {
   })
   yield = false;
 
+  @flag({
+    about: 'Renews leases on redis from a thread of its own, so that a busy event loop does not lose them.',
+  })
+  renewalThread = false;
+
   @inject(RedisConfig)
   private readonly redis!: RedisConfig;
 
@@ -68,9 +73,9 @@ export class LockConfig extends IocObject {
     if (this.pollMax < this.pollMin) throw refuse(this, 'pollMax', `at least poll_min, ${this.pollMin} ms`);
   }
 
-  override init(): void {
+  override init(): void | Promise<void> {
     const { prefix, pollMin, pollMax, batchCap, wait, detectDeadlock, redis } = this;
-    const store = PROVIDERS[this.provider]({
+    const resources: Resources = {
       client: () => redis.client(),
       prefix,
       pollMin,
@@ -78,8 +83,14 @@ export class LockConfig extends IocObject {
       batchCap,
       yield: this.yield,
       limit: redis.commandTimeout,
-    });
-    this.#factory = new LockFactory(store, { ...DEFAULT_LOCK_TERMS, wait, detectDeadlock });
+    };
+    const copy = this.renewalThread ? storeCopy(this.provider, resources) : undefined;
+    this.#factory = new LockFactory(
+      PROVIDERS[this.provider](resources),
+      { ...DEFAULT_LOCK_TERMS, wait, detectDeadlock },
+      copy,
+    );
+    return this.#factory.ready;
   }
 
   /** Releases what is held, rejects who waits. */

@@ -13,6 +13,7 @@ import {
   type LockTerms,
   type OnceTimes,
 } from './options.js';
+import type { StoreCopy } from './provider/index.js';
 import type { LockStore } from './provider/store.js';
 import { Queues } from './queues.js';
 import type { RenewalFigures } from './renewal.js';
@@ -31,8 +32,8 @@ export class LockFactory implements AsyncDisposable {
   readonly #terms: LockTerms;
 
   /** `lock.L()` and `lock.open()` make one; a store of one's own comes in here. */
-  constructor(store: LockStore, terms: LockTerms = DEFAULT_LOCK_TERMS) {
-    this.#queues = new Queues(store);
+  constructor(store: LockStore, terms: LockTerms = DEFAULT_LOCK_TERMS, copy?: StoreCopy) {
+    this.#queues = new Queues(store, copy);
     this.#terms = terms;
   }
 
@@ -44,6 +45,11 @@ export class LockFactory implements AsyncDisposable {
   /** How the renewals of this factory keep up: to be watched, since a lag that nears the ttl is the loss of a lock. */
   get renewal(): RenewalFigures {
     return this.#queues.renewalFigures;
+  }
+
+  /** Resolves once the thread runs that `renewalThread` asks for; until then its leases live by their ttl alone. */
+  get ready(): Promise<void> {
+    return this.#queues.ready;
   }
 
   /**

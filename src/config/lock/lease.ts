@@ -11,6 +11,8 @@ export type LeaseState = 'asking' | 'held' | 'releasing' | 'unsure' | 'ended' | 
 
 /** Who wants to know what becomes of a lease. */
 export interface LeaseWatcher {
+  /** Brings the lease up to date, where another thread knows more of it. */
+  look?(lease: Lease): void;
   granted(lease: Lease): void;
   /** Its deadline is another than before. */
   moved(lease: Lease): void;
@@ -63,6 +65,7 @@ export class Lease implements Ask {
 
   /** Whether the lease is surely ours at `now`; notices, and tells, when its deadline has passed. */
   alive(now: Milliseconds): boolean {
+    if (this.state === 'held') this.watcher?.look?.(this);
     if (this.state !== 'held') return false;
     if (now < this.until) return true;
     this.lose(this.watcher?.atDeadline ?? 'expired');

@@ -2,7 +2,15 @@ import { InvalidArgumentError, show } from '../../errors.js';
 import { milliseconds, type Duration } from '../../duration.js';
 import { LockFactory } from './factory.js';
 import { checkFlag, checkText, checkWhole, DEFAULT_LOCK_TERMS, LONGEST_TEXT } from './options.js';
-import { PROVIDER_NAMES, PROVIDERS, type ProviderName, type RedisClient } from './provider/index.js';
+import {
+  PROVIDER_NAMES,
+  PROVIDERS,
+  storeCopy,
+  type ProviderName,
+  type RedisClient,
+  type Resources,
+  type StoreCopy,
+} from './provider/index.js';
 
 /** What `open` takes. */
 export interface OpenOptions {
@@ -31,6 +39,11 @@ export interface OpenOptions {
    * off when left out.
    */
   yield?: boolean | undefined;
+  /**
+   * For `redis`: renews leases from a thread of its own, with connections of its own, so that a busy event loop does not lose
+   * them; off when left out. A process that never comes back from what it does keeps what it renews: give those a `maxHold`.
+   */
+  renewalThread?: boolean | undefined;
 }
 
 const MOST_IN_ONE_CALL = 1_024;
@@ -55,6 +68,7 @@ export function open(options: OpenOptions): LockFactory {
     pollMax = 250,
     batchCap = 128,
     yield: yields = false,
+    renewalThread = false,
     ...strange
   } = options;
   const [unknown] = Object.keys(strange);
@@ -62,7 +76,7 @@ export function open(options: OpenOptions): LockFactory {
     throw new InvalidArgumentError(
       'open',
       unknown,
-      'only provider, client, prefix, wait, detectDeadlock, commandTimeout, pollMin, pollMax, batchCap, yield',
+      'only provider, client, prefix, wait, detectDeadlock, commandTimeout, pollMin, pollMax, batchCap, yield, renewalThread',
     );
   }
   if (!PROVIDER_NAMES.includes(provider)) {
@@ -73,19 +87,29 @@ export function open(options: OpenOptions): LockFactory {
   if (pauses.pollMax < pauses.pollMin) {
     throw new InvalidArgumentError('pollMax', pollMax, `at least pollMin, ${pauses.pollMin} ms`);
   }
-  const store = PROVIDERS[provider]({
+  const resources: Resources = {
     client: () => client!,
     prefix: checkText('prefix', prefix, 0, LONGEST_TEXT),
     limit: milliseconds('commandTimeout', commandTimeout, 1),
     ...pauses,
     batchCap: checkWhole('batchCap', batchCap, 1, MOST_IN_ONE_CALL),
     yield: checkFlag('yield', yields),
-  });
-  return new LockFactory(store, {
+  };
+  const terms = {
     ...DEFAULT_LOCK_TERMS,
     wait: wait === undefined ? undefined : milliseconds('wait', wait),
     detectDeadlock: checkFlag('detectDeadlock', detectDeadlock),
-  });
+  };
+  const copy = checkFlag('renewalThread', renewalThread) ? copied(provider, resources) : undefined;
+  return new LockFactory(PROVIDERS[provider](resources), terms, copy);
+}
+
+function copied(provider: ProviderName, resources: Resources): StoreCopy | undefined {
+  try {
+    return storeCopy(provider, resources);
+  } catch (error) {
+    throw new InvalidArgumentError('renewalThread', true, `false: ${(error as Error).message}`);
+  }
 }
 
 function checkClient(client: unknown): void {

@@ -3,10 +3,12 @@ import { NotReadyError } from '../../errors.js';
 import { NotObtainedError, ProviderUnreachableError } from './errors.js';
 import type { Lease } from './lease.js';
 import type { WaitTerms } from './options.js';
+import type { StoreCopy } from './provider/index.js';
 import type { Answer, LockStore } from './provider/store.js';
 import { KeyQueue } from './queue.js';
 import { Refreshes } from './refresh.js';
-import { Renewal, Renewals, type RenewalFigures } from './renewal.js';
+import { Renewal, Renewals, type LeaseRenewal, type RenewalFigures } from './renewal.js';
+import { RenewalThread, startThread } from './thread/thread.js';
 
 /** So many keys are remembered before those that are neither held nor waited for are forgotten: used keys are used again. */
 const SWEEP_FROM = 16_384;
@@ -22,17 +24,32 @@ export class Queues {
   readonly #refreshes: Refreshes;
   #renewals: Renewals | undefined;
   #kept: WeakMap<Lease, Milliseconds> | undefined;
+  readonly #thread: RenewalThread | undefined;
 
-  constructor(readonly store: LockStore) {
-    this.#refreshes = new Refreshes(store, {
-      moved: (lease) => this.#line(lease.key)?.serve(),
-      gone: (lease) => this.lose(lease),
-    });
+  /**
+   * @param copy leases are renewed from a thread of its own, which opens the store by this
+   * @param start starts that thread
+   */
+  constructor(
+    readonly store: LockStore,
+    copy?: StoreCopy,
+    start = startThread,
+  ) {
+    const moved = (lease: Lease): void => this.#line(lease.key)?.serve();
+    const lose = (lease: Lease): void => this.lose(lease);
+    this.#refreshes = new Refreshes(store, { moved, gone: lose });
+    const renewal = (maxHold: Milliseconds): Renewal => this.#renewalHere(maxHold);
+    if (copy) this.#thread = new RenewalThread(copy, { provider: store.provider, moved, lose, renewal }, start);
   }
 
   /** Why nothing can be asked any more; undefined while the factory is open. */
   get closed(): NotReadyError | undefined {
     return this.#closed;
+  }
+
+  /** Settles when all that it needs runs. */
+  get ready(): Promise<void> {
+    return this.#thread?.ready ?? Promise.resolve();
   }
 
   /** How many keys are remembered: those held or waited for, and some that were. */
@@ -81,7 +98,7 @@ export class Queues {
    * @throws {LockNotHeldError} it is not held any more, and stays so
    */
   refresh(lease: Lease, ttl: Milliseconds): Promise<void> {
-    return this.#refreshes.refresh(lease, ttl);
+    return this.#thread?.refresh(lease, ttl) ?? this.#refreshes.refresh(lease, ttl);
   }
 
   /** The same for a renewal, whose answer is worth while within `limit` milliseconds, and of which several may be on their way. */
@@ -101,12 +118,12 @@ export class Queues {
   }
 
   /** Keeps a lease alive that was given to it. */
-  renewal(maxHold: Milliseconds): Renewal {
-    return new Renewal((this.#renewals ??= new Renewals(this)), maxHold);
+  renewal(maxHold: Milliseconds): LeaseRenewal {
+    return this.#thread?.renewal(maxHold) ?? this.#renewalHere(maxHold);
   }
 
   get renewalFigures(): RenewalFigures {
-    return (this.#renewals ??= new Renewals(this)).figures;
+    return this.#thread?.figures ?? (this.#renewals ??= new Renewals(this)).figures;
   }
 
   /** The provider has no such hold any more. */
@@ -135,6 +152,7 @@ export class Queues {
     this.#keys.clear();
     this.#renewals?.close();
     const outcomes = await Promise.allSettled(answers.map((answer) => within(limit, answer, this.store.provider)));
+    await this.#thread?.close();
     await this.store.close(Math.max(0, limit - (performance.now() - started)));
     const failed = outcomes.find((outcome) => outcome.status === 'rejected');
     if (failed) throw failed.reason;
@@ -153,6 +171,10 @@ export class Queues {
   #line(key: string): KeyQueue | undefined {
     const known = this.#keys.get(key);
     return known instanceof KeyQueue ? known : undefined;
+  }
+
+  #renewalHere(maxHold: Milliseconds): Renewal {
+    return new Renewal((this.#renewals ??= new Renewals(this)), maxHold);
   }
 
   #open(key: string, holder: Lease | undefined, now: number): KeyQueue {

@@ -36,7 +36,7 @@ export class Refreshes {
   readonly #ways = new Map<Lease, Way>();
 
   constructor(
-    private readonly store: LockStore,
+    private readonly store: Pick<LockStore, 'refresh' | 'deadline' | 'abandon'>,
     private readonly host: RefreshHost,
   ) {}
 

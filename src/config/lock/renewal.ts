@@ -2,7 +2,7 @@ import type { Milliseconds } from '../../duration.js';
 import { LockNotHeldError, type LossReason } from './errors.js';
 import type { Lease } from './lease.js';
 import { timerDelay } from './options.js';
-import type { Queues } from './queues.js';
+import type { LockStore } from './provider/store.js';
 
 /** The first pause after a renewal that failed; each is twice the last, up to a twelfth of the ttl. */
 const FIRST_RETRY: Milliseconds = 50;
@@ -21,14 +21,32 @@ export interface RenewalFigures {
   readonly leastLeft: number;
 }
 
+/** Keeps the leases of one lock alive, one after the other. */
+export interface LeaseRenewal {
+  granted(lease: Lease): void;
+  /** The lease has the lifetime `life` now. */
+  refreshed(life: Milliseconds): void;
+  /** Nothing to renew any more. */
+  rest(): void;
+  /** Why the lease is lost, if its deadline passes now. */
+  readonly atDeadline: LossReason;
+  /** Brings up to date what is known of the lease, where another thread knows more. */
+  look?(lease: Lease): void;
+}
+
+/** Who asks for what renewals want. */
+export interface RenewalHost {
+  readonly store: Pick<LockStore, 'shortestTtl' | 'deadline'>;
+  /** @throws {LockNotHeldError} it is not held any more */
+  renew(lease: Lease, ttl: Milliseconds, limit: Milliseconds): Promise<void>;
+}
+
 /** How one lease is renewed. */
-export class Renewal {
+export class Renewal implements LeaseRenewal {
   /** When something is to be done for it, on `performance.now()`. */
   due: Milliseconds = Infinity;
   /** The lifetime that was asked for last, and is asked for again. */
   life: Milliseconds = 0;
-  /** Why the lease is lost, if its deadline passes. */
-  atDeadline: LossReason = 'expired';
   /** Beyond this moment it is not renewed. */
   end: Milliseconds = Infinity;
   /** Counts what was asked: of several questions under way the last one decides when to ask again. */
@@ -37,11 +55,23 @@ export class Renewal {
   asking = false;
   failures = 0;
   lease: Lease | undefined;
+  #atDeadline: LossReason = 'expired';
 
+  /** @param told hears why the lease would be lost, whenever that changes */
   constructor(
     private readonly all: Renewals,
     private readonly maxHold: Milliseconds,
+    private readonly told?: (reason: LossReason) => void,
   ) {}
+
+  get atDeadline(): LossReason {
+    return this.#atDeadline;
+  }
+
+  set atDeadline(reason: LossReason) {
+    if (reason !== this.#atDeadline) this.told?.(reason);
+    this.#atDeadline = reason;
+  }
 
   granted(lease: Lease): void {
     this.lease = lease;
@@ -49,13 +79,11 @@ export class Renewal {
     this.refreshed(lease.ttl);
   }
 
-  /** The lease has the lifetime `life` now. */
   refreshed(life: Milliseconds): void {
     this.life = life;
     this.all.schedule(this);
   }
 
-  /** Nothing to renew any more. */
   rest(): void {
     this.all.remove(this);
   }
@@ -87,7 +115,7 @@ export class Renewals {
   #maxLag: Milliseconds = 0;
   #leastLeft = 1;
 
-  constructor(private readonly queues: Queues) {}
+  constructor(private readonly host: RenewalHost) {}
 
   get figures(): RenewalFigures {
     return {
@@ -162,7 +190,7 @@ export class Renewals {
     one.asking = true;
     one.atDeadline = 'unreachable';
     one.due = now + one.life / 6;
-    this.queues.renew(lease, ttl, one.life / 6).then(
+    this.host.renew(lease, ttl, one.life / 6).then(
       () => {
         if (!this.#renewed.has(one)) return;
         if (isLast) this.#stop(one);
@@ -181,7 +209,7 @@ export class Renewals {
 
   /** Whether a lifetime that `maxHold` has cut would make the lease last longer. */
   #gains(lease: Lease, ttl: Milliseconds, now: Milliseconds): boolean {
-    const { store } = this.queues;
+    const { store } = this.host;
     return ttl >= store.shortestTtl && store.deadline(now, ttl) > lease.until;
   }
 

@@ -1,12 +1,12 @@
 import type { Milliseconds } from '../../duration.js';
 import { LockLostError, type LossReason } from './errors.js';
 import type { Lease, LeaseWatcher } from './lease.js';
-import type { Renewal } from './renewal.js';
+import type { LeaseRenewal } from './renewal.js';
 import { LossSignal } from './signal.js';
 
 /** What becomes of the holds of one lock, told to its renewal and its signal. A lock without either has no watch. */
 export class Watch implements LeaseWatcher {
-  #renewal: Renewal | undefined;
+  #renewal: LeaseRenewal | undefined;
   #loss: LossSignal | undefined;
 
   get atDeadline(): LossReason {
@@ -14,7 +14,7 @@ export class Watch implements LeaseWatcher {
   }
 
   /** Another acquisition begins: whether there is anything to watch in it. */
-  begin(renewal: Renewal | undefined): boolean {
+  begin(renewal: LeaseRenewal | undefined): boolean {
     this.#renewal = renewal;
     if (this.#loss?.spent) this.#loss = undefined;
     return renewal !== undefined || this.#loss !== undefined;
@@ -28,6 +28,10 @@ export class Watch implements LeaseWatcher {
       else if (lease?.lost) this.#loss.lost(lease.lost);
     }
     return this.#loss.signal;
+  }
+
+  look(lease: Lease): void {
+    this.#renewal?.look?.(lease);
   }
 
   granted(lease: Lease): void {

@@ -1,3 +1,4 @@
+import { copyOf, openCopy, type ClientCopy } from '../../redis/copy.js';
 import { GoCacheStore } from './go_cache.js';
 import { RedisStore, type RedisClient, type RedisStoreOptions } from './redis/index.js';
 import type { LockStore } from './store.js';
@@ -13,6 +14,25 @@ export const PROVIDERS = {
   go_cache: () => new GoCacheStore(),
   redis: ({ client, ...options }) => new RedisStore(client(), options),
 } satisfies Record<string, (resources: Resources) => LockStore>;
+
+/** What another thread needs to open a store once more: plain data, secrets included. */
+export interface StoreCopy {
+  readonly client: ClientCopy;
+  readonly options: RedisStoreOptions;
+}
+
+/**
+ * The copy of a store; undefined where no other thread could reach the same locks.
+ * @throws {Error} the client cannot be copied; the message says why
+ */
+export function storeCopy(provider: ProviderName, { client, ...options }: Resources): StoreCopy | undefined {
+  return provider === 'redis' ? { client: copyOf(client()), options } : undefined;
+}
+
+/** Opens the store of a copy, for renewals alone. */
+export function openStoreCopy({ client, options }: StoreCopy): LockStore {
+  return new RedisStore(openCopy(client), { ...options, yield: false });
+}
 
 /** The name of a provider. */
 export type ProviderName = keyof typeof PROVIDERS;

@@ -1,0 +1,265 @@
+import { Worker } from 'node:worker_threads';
+import type { Milliseconds } from '../../../duration.js';
+import { isLoss, ProviderError, ProviderUnreachableError, type LossReason } from '../errors.js';
+import type { Lease } from '../lease.js';
+import type { StoreCopy } from '../provider/index.js';
+import type { LeaseRenewal, Renewal, RenewalFigures } from '../renewal.js';
+import { Cell, FigureBoard, told } from './cell.js';
+import type { Failure, Order, Report } from './messages.js';
+
+/** What the thread begins with. */
+export interface ThreadData {
+  readonly copy: StoreCopy;
+  /** The memory of the board for its figures. */
+  readonly board: SharedArrayBuffer;
+}
+
+/** Whose leases are renewed. */
+export interface ThreadHost {
+  readonly provider: string;
+  /** The deadline of the lease may be another than before. */
+  moved(lease: Lease): void;
+  /** The provider has no such hold any more. */
+  lose(lease: Lease): void;
+  /** A renewal on this thread. */
+  renewal(maxHold: Milliseconds): Renewal;
+}
+
+/** What is used of a Worker. */
+export type WorkerLike = Pick<Worker, 'on' | 'postMessage' | 'ref' | 'unref' | 'terminate'>;
+
+/** A refresh whose answer is missing. */
+interface Question {
+  readonly asked: Milliseconds;
+  readonly done: (failure?: Error) => void;
+}
+
+/**
+ * Renews the leases of a factory from a thread of its own, which a busy event loop does not hold up. The thread starts at
+ * once, has connections of its own, and once it runs keeps no process alive. If it fails, its leases are renewed on this
+ * thread from then on, with a warning.
+ */
+export class RenewalThread {
+  readonly #board = new FigureBoard();
+  readonly #renewals = new Map<number, RemoteRenewal>();
+  readonly #byLease = new WeakMap<Lease, RemoteRenewal>();
+  readonly #questions = new Map<number, Question>();
+  #numbers = 0;
+  #worker: WorkerLike | undefined;
+  /** It failed, or was closed. */
+  #over = false;
+  #settled!: () => void;
+  /** Settles when the thread runs, or has failed. */
+  readonly ready = new Promise<void>((resolve) => (this.#settled = resolve));
+
+  /** @param start starts the thread */
+  constructor(
+    copy: StoreCopy,
+    private readonly host: ThreadHost,
+    start: (data: ThreadData) => WorkerLike,
+  ) {
+    try {
+      this.#worker = start({ copy, board: this.#board.memory });
+      this.#worker.on('message', (report: Report) => this.#heard(report));
+      this.#worker.on('error', (error) => this.#failed(error));
+      this.#worker.on('exit', () => this.#failed(new Error('it ended')));
+    } catch (error) {
+      this.#failed(error as Error);
+    }
+  }
+
+  /** Undefined when this thread has to know for itself. */
+  get figures(): RenewalFigures | undefined {
+    return this.#over ? undefined : { leases: this.#renewals.size, ...this.#board.figures };
+  }
+
+  /** Keeps one lease alive, at most until `maxHold` after it is granted. */
+  renewal(maxHold: Milliseconds): LeaseRenewal {
+    return this.#over ? this.host.renewal(maxHold) : new RemoteRenewal(this, this.host, maxHold);
+  }
+
+  /**
+   * Gives a lease that is renewed here the lifetime `ttl` from now; undefined for another lease.
+   * @throws {LockNotHeldError} it is not held any more, and stays so
+   */
+  refresh(lease: Lease, ttl: Milliseconds): Promise<void> | undefined {
+    const renewal = this.#byLease.get(lease);
+    return this.#over || !renewal ? undefined : this.#ask(lease, renewal.number, ttl);
+  }
+
+  /** @internal the lease is to be renewed from now on */
+  take(renewal: RemoteRenewal, lease: Lease, cell: Cell, end: Milliseconds): number {
+    const number = (this.#numbers += 1);
+    if (this.#over) {
+      renewal.comeBack();
+      return number;
+    }
+    this.#renewals.set(number, renewal);
+    this.#byLease.set(lease, renewal);
+    const { key, token, metadata, plain, ttl } = lease;
+    const { memory } = cell;
+    // Its value is unique when its token is random: then it is all that the token is for.
+    this.#tell({
+      kind: 'renew',
+      lease: number,
+      key,
+      token,
+      metadata,
+      unique: plain,
+      ttl,
+      end: told(end),
+      cell: memory,
+    });
+    return number;
+  }
+
+  /** @internal the lease is over */
+  drop(number: number, lost: boolean): void {
+    if (this.#renewals.delete(number)) this.#tell({ kind: 'drop', lease: number, lost });
+  }
+
+  async close(): Promise<void> {
+    this.#over = true;
+    this.#settled();
+    this.#answerAll(() => new ProviderError('lock: the lock factory was closed'));
+    await this.#worker?.terminate();
+  }
+
+  async #ask(lease: Lease, number: number, ttl: Milliseconds): Promise<void> {
+    const question = (this.#numbers += 1);
+    await new Promise<void>((resolve, reject) => {
+      const done = (failure?: Error): void => (failure ? reject(failure) : resolve());
+      this.#questions.set(question, { asked: performance.now(), done });
+      // Somebody waits for the answer.
+      this.#worker?.ref();
+      this.#tell({ kind: 'refresh', lease: number, question, ttl });
+    }).finally(() => {
+      this.#questions.delete(question);
+      this.#rest();
+    });
+    if (!lease.alive(performance.now())) throw lease.notHeld;
+    lease.move(lease.until);
+    this.host.moved(lease);
+  }
+
+  /** Nobody waits for it: it keeps no process alive. */
+  #rest(): void {
+    if (this.#questions.size === 0) this.#worker?.unref();
+  }
+
+  #heard(report: Report): void {
+    if (report.kind === 'ready') {
+      this.#settled();
+      return this.#rest();
+    }
+    if (report.kind === 'refreshed') {
+      const question = this.#questions.get(report.question);
+      question?.done(report.failure && this.#error(report.failure, question));
+      return;
+    }
+    const renewal = this.#renewals.get(report.lease);
+    if (renewal) this.host.lose(renewal.lease);
+  }
+
+  #error({ why, message }: Failure, { asked }: Question): Error | undefined {
+    // What is not held is known from its cell, too.
+    if (why === 'not held') return undefined;
+    if (why === 'refused') return new ProviderError(message);
+    const cause = message === '' ? undefined : new Error(message);
+    return new ProviderUnreachableError(this.host.provider, performance.now() - asked, cause);
+  }
+
+  #tell(order: Order): void {
+    this.#worker?.postMessage(order);
+  }
+
+  #answerAll(failure: () => Error): void {
+    for (const { done } of this.#questions.values()) done(failure());
+  }
+
+  #failed(error: Error): void {
+    if (this.#over) return;
+    this.#over = true;
+    this.#settled();
+    process.emitWarning(
+      `lock: leases are renewed on the thread that holds them, for the thread for that failed: ${error.message}`,
+      { type: 'LockWarning', code: 'LOCK_RENEWAL_THREAD' },
+    );
+    const renewals = [...this.#renewals.values()];
+    this.#renewals.clear();
+    for (const renewal of renewals) renewal.comeBack();
+    this.#answerAll(() => new ProviderUnreachableError(this.host.provider, 0, error));
+  }
+}
+
+/** Keeps a lease alive from the thread; by itself once that has failed. */
+class RemoteRenewal implements LeaseRenewal {
+  number = 0;
+  #lease: Lease | undefined;
+  #cell: Cell | undefined;
+  #life: Milliseconds = 0;
+  #end: Milliseconds = Infinity;
+  #local: Renewal | undefined;
+
+  constructor(
+    private readonly thread: RenewalThread,
+    private readonly host: ThreadHost,
+    private readonly maxHold: Milliseconds,
+  ) {}
+
+  get lease(): Lease {
+    return this.#lease!;
+  }
+
+  get atDeadline(): LossReason {
+    return this.#local?.atDeadline ?? this.#cell?.atDeadline ?? 'expired';
+  }
+
+  granted(lease: Lease): void {
+    this.#lease = lease;
+    this.#life = lease.ttl;
+    this.#end = performance.now() + this.maxHold;
+    this.#cell = new Cell();
+    this.#cell.until = lease.until;
+    this.number = this.thread.take(this, lease, this.#cell, this.#end);
+  }
+
+  refreshed(life: Milliseconds): void {
+    this.#life = life;
+    this.#local?.refreshed(life);
+  }
+
+  rest(): void {
+    this.#local?.rest();
+    this.#cell?.end('ended');
+    const state = this.#lease?.state ?? 'ended';
+    this.thread.drop(this.number, isLoss(state) && state !== 'taken' && state !== 'closed');
+  }
+
+  look(lease: Lease): void {
+    if (this.#local || !this.#cell) return;
+    if (!this.#cell.taken) return void (lease.until = this.#cell.until);
+    lease.lose('taken');
+    // Who stands behind it asks now, but not in the middle of whatever looked.
+    queueMicrotask(() => this.host.lose(lease));
+  }
+
+  /** There is no other thread any more. */
+  comeBack(): void {
+    const lease = this.lease;
+    if (!lease.alive(performance.now())) return;
+    this.#local = this.host.renewal(this.#end - performance.now());
+    this.#local.granted(lease);
+    this.#local.refreshed(this.#life);
+  }
+}
+
+/** Starts the thread itself. */
+export function startThread(workerData: ThreadData): WorkerLike {
+  return new Worker(new URL('./entry.js', import.meta.url), {
+    workerData,
+    name: 'mcube-lock renewals',
+    // Loaders of the application, which would be started once more, have nothing to do there.
+    execArgv: [],
+  });
+}
