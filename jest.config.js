@@ -14,5 +14,5 @@ export default {
   globalSetup: '<rootDir>/test/support/global_setup.js',
   globalTeardown: '<rootDir>/test/support/global_teardown.js',
   reporters: ['default', '<rootDir>/test/support/count_reporter.js'],
-  testTimeout: 20_000,
+  testTimeout: 60_000,
 };

@@ -20,7 +20,7 @@ export interface Ended {
 }
 
 export interface ChildOptions {
-  /** Milliseconds after which it is killed; 10000 unless told. */
+  /** Milliseconds after which it is killed; 40000 unless told. */
   readonly limit?: number;
   /** Variables on top of this process's; `undefined` takes one away. */
   readonly env?: Readonly<Record<string, string | undefined>>;
@@ -53,7 +53,7 @@ export async function runScript(source: string, options: ScriptOptions = {}): Pr
 
 /** Runs a program to its end, or to the end of its time. */
 export function runChild(program: string, args: readonly string[], options: ChildOptions = {}): Promise<Ended> {
-  const { limit = 10_000, env = {}, cwd, input = '', onOutput } = options;
+  const { limit = 40_000, env = {}, cwd, input = '', onOutput } = options;
   return new Promise((resolve, reject) => {
     const start = performance.now();
     const child = spawn(program, args, { cwd, env: { ...process.env, ...env }, stdio: 'pipe' });

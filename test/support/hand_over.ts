@@ -1,11 +1,17 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { expect } from '@jest/globals';
 import type { lock } from 'mcube-lock';
+import { undisturbed } from './time.js';
+
+/** Options under which a waiter that nobody tells asks for itself after 750 ms at the earliest. */
+export const PATIENT = { pollMin: '5s', pollMax: '5s' } as const;
+/** Milliseconds after which one was not told: who stood in line for 150 ms would have to ask for 600 ms more. */
+const TOLD = 500;
 
 /** Milliseconds from a release to the grant of a waiter in another process, who has stood in line for a while. */
 export async function handOver(ours: lock.LockFactory, theirs: lock.LockFactory, key = 'handed'): Promise<number> {
   const held = await ours.new(key, '60s').lock();
-  const waiting = theirs.new(key, '60s').lock({ wait: '5s' });
+  const waiting = theirs.new(key, '60s').lock({ wait: '20s' });
   await sleep(150);
   const released = performance.now();
   await held.unlock();
@@ -14,6 +20,11 @@ export async function handOver(ours: lock.LockFactory, theirs: lock.LockFactory,
   expect(next.fence).toBeGreaterThan(0n);
   await next.unlock();
   return ms;
+}
+
+/** A release is told to a waiter in another process, who need not ask for itself; factories are to be `PATIENT`. */
+export async function isToldAtOnce(ours: lock.LockFactory, theirs: lock.LockFactory, key?: string): Promise<void> {
+  await undisturbed(100, async () => expect(await handOver(ours, theirs, key)).toBeLessThan(TOLD));
 }
 
 /** Visits under one lock: nobody beside another, and fences that grow. */

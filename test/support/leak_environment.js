@@ -4,7 +4,7 @@ import { TestEnvironment } from 'jest-environment-node';
 
 // What keeps a program alive when it is forgotten; what jest itself opens while a file runs is not among it.
 const KINDS = ['Timeout', 'TCPSocketWrap', 'TCPServerWrap', 'PipeWrap', 'ProcessWrap', 'UDPWrap', 'MessagePort'];
-const CLOSING_LIMIT_MS = 1_000;
+const CLOSING_LIMIT_MS = 5_000;
 
 /** Node as jest gives it to a test file, which fails when it leaves a timer, a socket or a process behind. */
 export default class LeakEnvironment extends TestEnvironment {

@@ -11,7 +11,9 @@ import { connect as connectTls } from 'node:tls';
 
 export const HOST = '127.0.0.1';
 const USUAL_FOLDERS = ['/usr/bin', '/usr/local/bin', '/opt/homebrew/bin', '/usr/sbin', '/snap/bin'];
-const START_LIMIT_MS = 15_000;
+const START_LIMIT_MS = 30_000;
+/** Said by a server that has its port, and by a sentinel. */
+const READY = /Ready to accept connections|Sentinel ID is/;
 // Below the range from which systems take the ports of outgoing connections, a cluster's bus (port + 10000) included.
 const FIRST_PORT = 11_000;
 const PORTS = 11_000;
@@ -121,7 +123,8 @@ export class RedisProcess {
     this.#watch();
     const limit = performance.now() + START_LIMIT_MS;
     while (ended === undefined && performance.now() < limit) {
-      if (await answers(this.port, tls)) return;
+      // Its own word, too: another server may have been given the same port in the meantime, and answer there.
+      if ((await answers(this.port, tls)) && READY.test(readFileSync(logFile, 'utf8'))) return;
       await sleep(10);
     }
     const lines = readFileSync(logFile, 'utf8').trim().split('\n').slice(-5).join('\n');

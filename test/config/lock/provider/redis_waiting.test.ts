@@ -10,18 +10,27 @@ import {
   uniquePrefix,
   type RedisServer,
 } from '../../../support/redis_server.js';
-import { eventually } from '../../../support/time.js';
+import { countScripts } from '../../../support/command_count.js';
+import { eventually, undisturbed } from '../../../support/time.js';
 
 const GO_TOKEN = 'GoGoGoGoGoGoGoGoGoGoGA';
 
+/** Milliseconds until it is settled. */
+async function took(wait: Promise<unknown>): Promise<number> {
+  const started = performance.now();
+  await wait;
+  return performance.now() - started;
+}
+
 describe('waiting on Redis', () => {
-  const prefix = uniquePrefix();
+  const prefix = '';
   let redis: Redis;
   let ours: lock.LockFactory;
   let theirs: lock.LockFactory;
 
   beforeAll(() => {
-    redis = new Redis({ ...sharedRedis() });
+    // A guard of our own: another test sets its own far ahead.
+    redis = new Redis({ ...sharedRedis(), keyPrefix: uniquePrefix() });
     ours = lock.open({ provider: 'redis', client: redis, prefix });
     theirs = lock.open({ provider: 'redis', client: redis, prefix });
   });
@@ -30,11 +39,6 @@ describe('waiting on Redis', () => {
     await redis.quit();
   });
   const line = (key: string): Promise<number> => redis.llen(`${prefix}${key}:~q`);
-  const took = async (wait: Promise<unknown>): Promise<number> => {
-    const started = performance.now();
-    await wait;
-    return performance.now() - started;
-  };
 
   it('is one entry for each process, however many of it wait, and none afterwards', async () => {
     const held = await theirs.new('line', '60s').lock();
@@ -46,30 +50,31 @@ describe('waiting on Redis', () => {
   });
 
   it('a release hands the key on to the process that has waited longest, at once', async () => {
-    const third = lock.open({ provider: 'redis', client: redis, prefix });
-    const held = await ours.new('order', '60s').lock();
-    const served: string[] = [];
-    const stand = async (name: string, factory: lock.LockFactory): Promise<void> => {
-      await using one = await factory.new('order', '60s').lock();
-      served.push(`${name} ${one.held}`);
-    };
-    const first = stand('theirs', theirs);
-    await eventually(async () => expect(await line('order')).toBe(1));
-    const second = stand('third', third);
-    await eventually(async () => expect(await line('order')).toBe(2));
-    await held.unlock();
-    // Handed on in the release itself: never free in between, not even for one that tries at once.
-    await expect(ours.new('order', '1s').tryLock()).rejects.toBeInstanceOf(lock.NotObtainedError);
-    expect(await took(Promise.all([first, second]))).toBeLessThan(900);
-    expect(served).toEqual(['theirs true', 'third true']);
-    await third.close();
+    await using third = lock.open({ provider: 'redis', client: redis, prefix });
+    await undisturbed(100, async () => {
+      const held = await ours.new('order', '60s').lock();
+      const served: string[] = [];
+      const stand = async (name: string, factory: lock.LockFactory): Promise<void> => {
+        await using one = await factory.new('order', '60s').lock();
+        served.push(`${name} ${one.held}`);
+      };
+      const first = stand('theirs', theirs);
+      await eventually(async () => expect(await line('order')).toBe(1));
+      const second = stand('third', third);
+      await eventually(async () => expect(await line('order')).toBe(2));
+      await held.unlock();
+      // Handed on in the release itself: never free in between, not even for one that tries at once.
+      const early = expect(ours.new('order', '1s').tryLock()).rejects.toBeInstanceOf(lock.NotObtainedError);
+      const ms = await took(Promise.all([first, second]));
+      await early;
+      expect(served).toEqual(['theirs true', 'third true']);
+      expect(ms).toBeLessThan(600);
+    });
   });
 
   it('a hundred waiters of one process cost a handful of commands, and are served in order', async () => {
-    const count = async (): Promise<number> =>
-      Number(/cmdstat_evalsha:calls=(\d+)/.exec(await redis.info('commandstats'))![1]);
     const held = await theirs.new('hundred', '60s').lock();
-    const before = await count();
+    using scripts = countScripts();
     const served: number[] = [];
     const waits = Array.from({ length: 100 }, async (_, n) => {
       await using one = await ours.new('hundred', '60s').lock();
@@ -80,7 +85,7 @@ describe('waiting on Redis', () => {
     await Promise.all(waits);
     expect(served).toEqual(Array.from({ length: 100 }, (_, n) => n));
     // The first two questions, the kicks of the safety timer, the release, and a visit each 10 ms.
-    expect((await count()) - before).toBeLessThan(30);
+    expect(scripts.count).toBeLessThan(50);
   });
 
   it('hand-overs inside the process have fences of their own, which grow', async () => {
@@ -131,18 +136,18 @@ describe('waiting on Redis', () => {
     });
     // Long enough for the blocks of fences to grow, were the time not what ends a round.
     await sleep(700);
-    const waits: number[] = [];
+    const passed: number[] = [];
     for (let round = 0; round < 5; round += 1) {
-      const started = performance.now();
+      const before = rounds;
       await using one = await theirs.new('busy', '60s').lock();
-      waits.push(performance.now() - started);
+      passed.push(rounds - before);
       expect(one.held).toBe(true);
     }
     stop = true;
     await Promise.all(busy);
     expect(rounds).toBeGreaterThan(20);
-    // A round of 10 ms and a section; without asking the line, all 256 fences of a visit.
-    expect(waits.sort((a, b) => a - b)[2]).toBeLessThan(150);
+    // Sections that were passed on inside meanwhile: some ten in 10 ms; without asking the line, all 256 fences of a visit.
+    expect(passed.sort((a, b) => a - b)[2]).toBeLessThan(60);
   });
 
   it('a visit takes about as many fences as the hand-overs after it use, so that the guard stays behind the clock', async () => {
@@ -155,12 +160,16 @@ describe('waiting on Redis', () => {
       await (await waiting).unlock();
       return Number(block);
     };
-    const crowd = Array.from({ length: 32 }, async () => {
+    const crowd = async (): Promise<void> => {
       for (let round = 0; round < 100; round += 1) await (await ours.new('crowd', '60s').lock()).unlock();
-    });
-    await Promise.all(crowd);
-    const crowded = await blockOf();
-    expect(crowded).toBeGreaterThanOrEqual(64);
+    };
+    // So many in the 10 ms of a visit, unless the machine is busy with others.
+    const crowded = await eventually(async () => {
+      await Promise.all(Array.from({ length: 32 }, crowd));
+      const block = await blockOf();
+      expect(block).toBeGreaterThanOrEqual(64);
+      return block;
+    }, 20_000);
     let last = crowded;
     for (let visits = 0; visits < 20 && last > 8; visits += 1) last = await blockOf();
     expect(last).toBe(8);
@@ -176,14 +185,16 @@ describe('waiting on Redis', () => {
     controller.abort();
     await expect(aborted).rejects.toThrow();
     await eventually(async () => expect(await line('gone')).toBe(0));
-    await expect(ours.new('gone', '60s').lock({ wait: '100ms' })).rejects.toBeInstanceOf(lock.NotObtainedError);
+    await undisturbed(50, () =>
+      expect(ours.new('gone', '60s').lock({ wait: '100ms' })).rejects.toBeInstanceOf(lock.NotObtainedError),
+    );
     await eventually(async () => expect(await line('gone')).toBe(0));
     await held.unlock();
     expect(await redis.exists(`${prefix}gone`)).toBe(0);
   });
 
   it('a key that was given to a waiter in the moment it gave up goes on to the next', async () => {
-    for (let round = 0; round < 30; round += 1) {
+    const giveUp = async (round: number): Promise<void> => {
       const held = await theirs.new('race', '60s').lock();
       const controller = new AbortController();
       const gone = ours.new('race', '60s').lock({ signal: controller.signal });
@@ -200,38 +211,35 @@ describe('waiting on Redis', () => {
           () => undefined,
         ),
       ]);
-      expect(
-        await took(
-          theirs
-            .new('race', '60s')
-            .lock({ wait: '2s' })
-            .then((one) => one.unlock()),
-        ),
-      ).toBeLessThan(900);
-    }
+      expect(await took(theirs.run('race', '60s', () => undefined, { wait: '10s' }))).toBeLessThan(900);
+    };
+    for (let round = 0; round < 30; round += 1) await undisturbed(100, () => giveUp(round));
   });
 
   it('the release of a Go service, which tells nobody, is noticed within milliseconds', async () => {
     const waits: number[] = [];
+    using scripts = countScripts();
     for (let round = 0; round < 6; round += 1) {
       await redis.set(`${prefix}go`, `${GO_TOKEN}meta`, 'PX', 60_000);
       const wait = ours.new('go', '60s').lock();
-      await sleep(150);
+      await sleep(350);
       const released = performance.now();
       await redis.del(`${prefix}go`);
       await (await wait).unlock();
       waits.push(performance.now() - released);
     }
-    // By polling it would be 50 ms in the middle.
-    expect(waits.sort((a, b) => a - b)[2]).toBeLessThan(40);
+    // Who is not told asks after a second, or, as one that polls, each 100 ms: three times more in each round.
+    expect(waits.sort((a, b) => a - b)[2]).toBeLessThan(200);
+    expect(scripts.count).toBeLessThanOrEqual(6 * 5);
   });
 
   it('a Go service that refreshes its hold is waited for', async () => {
-    await redis.set(`${prefix}refreshing`, GO_TOKEN, 'PX', 500);
+    // Its ttl is over twice before it is gone, but for the refreshes.
+    await redis.set(`${prefix}refreshing`, GO_TOKEN, 'PX', 1_500);
     const wait = ours.new('refreshing', '60s').lock();
     for (let round = 0; round < 3; round += 1) {
-      await sleep(200);
-      await redis.pexpire(`${prefix}refreshing`, 500);
+      await sleep(600);
+      await redis.pexpire(`${prefix}refreshing`, 1_500);
     }
     expect(await redis.get(`${prefix}refreshing`)).toBe(GO_TOKEN);
     await (await wait).unlock();
@@ -303,16 +311,19 @@ describeWithOwnRedis('waiting when something breaks', () => {
   });
 
   it('a lost message costs a second at most: the waiter asks for itself', async () => {
-    const held = await theirs.new('k', '60s').lock();
-    const wait = ours.new('k', '60s').lock();
-    await eventually(async () => expect(await server.cli('llen', 'k:~q')).toBe('1'));
-    // What the release script does, but for telling.
-    const entry = await server.cli('lpop', 'k:~q');
-    await server.cli('set', 'k', entry.split('|').slice(4).join('|'), 'px', '60000');
-    const started = performance.now();
-    expect((await wait).held).toBe(true);
-    expect(performance.now() - started).toBeLessThan(1_500);
-    await expect(held.unlock()).rejects.toBeInstanceOf(lock.LockNotHeldError);
+    await undisturbed(100, async () => {
+      const held = await theirs.new('k', '60s').lock();
+      const wait = ours.new('k', '60s').lock();
+      await eventually(async () => expect(await server.cli('llen', 'k:~q')).toBe('1'));
+      // What the release script does, but for telling.
+      const entry = await server.cli('lpop', 'k:~q');
+      await server.cli('set', 'k', entry.split('|').slice(4).join('|'), 'px', '60000');
+      const ms = await took(wait);
+      await expect(held.unlock()).rejects.toBeInstanceOf(lock.LockNotHeldError);
+      // It is held: else this rejects.
+      await (await wait).unlock();
+      expect(ms).toBeLessThan(1_500);
+    });
   });
 
   it('a line that was lost is stood in again', async () => {
@@ -325,36 +336,41 @@ describeWithOwnRedis('waiting when something breaks', () => {
   });
 
   it('a cut connection of a waiter is healed, and it is served', async () => {
-    const held = await theirs.new('k', '60s').lock();
-    const wait = ours.new('k', '60s').lock();
-    await eventually(async () => expect(await server.cli('llen', 'k:~q')).toBe('1'));
-    await server.cli('client', 'kill', 'type', 'pubsub');
-    await sleep(20);
-    const started = performance.now();
-    await held.unlock();
-    await (await wait).unlock();
-    expect(performance.now() - started).toBeLessThan(1_500);
+    await undisturbed(100, async () => {
+      const held = await theirs.new('k', '60s').lock();
+      const wait = ours.new('k', '60s').lock();
+      await eventually(async () => expect(await server.cli('llen', 'k:~q')).toBe('1'));
+      await server.cli('client', 'kill', 'type', 'pubsub');
+      await sleep(20);
+      const started = performance.now();
+      await held.unlock();
+      await (await wait).unlock();
+      expect(performance.now() - started).toBeLessThan(1_500);
+    });
   });
 
   it('the entry of a process that is gone costs no time: the next in line has the key in the same step', async () => {
-    const held = await theirs.new('k', '60s').lock();
-    await server.cli('rpush', 'k:~q', 'mlk:gone|1|60000|1|value of the dead');
-    const third = lock.open({ provider: 'redis', client: redis });
-    const wait = third.new('k', '60s').lock();
-    await eventually(async () => expect(await server.cli('llen', 'k:~q')).toBe('2'));
-    const started = performance.now();
-    await held.unlock();
-    await (await wait).unlock();
-    expect(performance.now() - started).toBeLessThan(500);
-    await third.close();
+    await using third = lock.open({ provider: 'redis', client: redis });
+    await undisturbed(100, async () => {
+      const held = await theirs.new('k', '60s').lock();
+      await server.cli('rpush', 'k:~q', 'mlk:gone|1|60000|1|value of the dead');
+      const wait = third.new('k', '60s').lock();
+      await eventually(async () => expect(await server.cli('llen', 'k:~q')).toBe('2'));
+      const started = performance.now();
+      await held.unlock();
+      await (await wait).unlock();
+      expect(performance.now() - started).toBeLessThan(500);
+    });
   });
 
   it('when a holder dies, the longest waiting is served soon after its ttl', async () => {
-    await server.cli('set', 'k', 'a dead holder of ours, longer than a token', 'px', '300');
-    const started = performance.now();
-    const wait = ours.new('k', '60s').lock();
-    await (await wait).unlock();
-    expect(performance.now() - started).toBeLessThan(700);
+    await undisturbed(50, async () => {
+      await server.cli('set', 'k', 'a dead holder of ours, longer than a token', 'px', '300');
+      const started = performance.now();
+      const wait = ours.new('k', '60s').lock();
+      await (await wait).unlock();
+      expect(performance.now() - started).toBeLessThan(700);
+    });
   });
 
   it('waiters outlive a restart of the server that lost everything', async () => {
