@@ -20,11 +20,11 @@ const TTL = 500;
 const RUN = join(PROJECT, 'test/faults/run.js');
 /** The seed of a failure brings most of it back; `npm run test:faults` takes another one each time. */
 const SEED = 7;
-const LIMIT = 60_000;
+const LIMIT = 180_000;
 /** So many run side by side: they wait more than they work. */
 const ABREAST = 3;
 /** Of the last test to start; all of them are asked for at once. */
-const LAST = 300_000;
+const LAST = 900_000;
 
 const turn = turns(ABREAST);
 

@@ -6,6 +6,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import { now } from './diary.js';
 import { Servers } from './servers.js';
+import { watch } from './watchdog.js';
 
 /** @typedef {import('./oracle.js').Member & { child: import('node:child_process').ChildProcess; stopped: boolean; ended: boolean; how: string; early: boolean }} Running */
 
@@ -66,11 +67,7 @@ export const UNREACHABLE = ['ERR_LOCK_PROVIDER_UNREACHABLE'];
 /** The longest wait that has an end, in the workers. */
 const LONGEST_WAIT = 2_000;
 /** How long a process may take to come up on a busy machine. */
-const COMING = 15_000;
-
-/** Processes that run: none of them, stopped ones least of all, is to outlive this one. @type {Set<import('node:child_process').ChildProcess>} */
-const running = new Set();
-process.once('exit', () => running.forEach((child) => child.kill('SIGKILL')));
+const COMING = 60_000;
 
 /** Processes and servers of one run of a plan, what was done to them, and what it excuses. */
 export class Field {
@@ -130,9 +127,8 @@ export class Field {
     child.stderr
       ?.setEncoding('utf8')
       .on('data', (text) => this.wrong.push({ check: 'errors', text: `${kind} ${at} says: ${text}` }));
-    running.add(child);
+    watch(child);
     child.once('exit', (code, signal) => {
-      running.delete(child);
       member.ended = true;
       member.early = !this.closing;
       member.how = signal ?? `code ${code}`;

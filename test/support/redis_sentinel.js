@@ -11,7 +11,7 @@
 export function sentinelFile(name, host, port, quorum) {
   return [
     `sentinel monitor ${name} ${host} ${port} ${quorum}`,
-    `sentinel down-after-milliseconds ${name} 500`,
+    `sentinel down-after-milliseconds ${name} 1000`,
     `sentinel failover-timeout ${name} 3000`,
     '',
   ].join('\n');

@@ -89,7 +89,7 @@ describeWithOwnRedis('a server that speaks RESP2 alone', () => {
     server = await startRedis({ args: ['--rename-command', 'HELLO', ''] });
   });
   afterEach(async () => {
-    await Promise.all(factories.splice(0).map((factory) => factory.close(500)));
+    await Promise.all(factories.splice(0).map((factory) => factory.close(5_000)));
   });
   afterAll(() => server.stop());
 
@@ -149,7 +149,7 @@ describeWithOwnRedis('TLS', () => {
     server = await startRedis({ tls: true });
   });
   afterEach(async () => {
-    await Promise.all(factories.splice(0).map((factory) => factory.close(500)));
+    await Promise.all(factories.splice(0).map((factory) => factory.close(5_000)));
   });
   afterAll(() => server.stop());
   const to = (host: string, tls: RedisOptions['tls']): RedisOptions => ({ host, port: server.port, tls: tls! });

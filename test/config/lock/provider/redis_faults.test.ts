@@ -3,17 +3,26 @@ import { afterEach, beforeEach, expect, it } from '@jest/globals';
 import { Redis } from 'ioredis';
 import { lock } from 'mcube-lock';
 import { describeWithOwnRedis, startRedis, type RedisServer } from '../../../support/redis_server.js';
-import { eventually } from '../../../support/time.js';
+import { eventually, undisturbed } from '../../../support/time.js';
 
 describeWithOwnRedis('when Redis fails', () => {
   let server: RedisServer;
-  let client: Redis;
   let locks: lock.LockFactory;
+
+  const open = (commandTimeout: string): lock.LockFactory => {
+    const client = new Redis({ host: server.host, port: server.port, lazyConnect: true });
+    return lock.open({ provider: 'redis', client, commandTimeout });
+  };
+  /** Of a server that answers, an answer comes within the limit, however busy the machine is; and on a connection. */
+  const warm = (): Promise<void> =>
+    eventually(async () => {
+      await (await locks.new('warm', '60s').lock()).unlock();
+    });
 
   beforeEach(async () => {
     server = await startRedis();
-    client = new Redis({ host: server.host, port: server.port, lazyConnect: true });
-    locks = lock.open({ provider: 'redis', client, commandTimeout: '600ms' });
+    locks = open('600ms');
+    await warm();
   });
   afterEach(async () => {
     await locks.close(100).catch(() => undefined);
@@ -22,34 +31,40 @@ describeWithOwnRedis('when Redis fails', () => {
 
   it('an unreachable server is told within the wait of the caller, or within the limit of a command', async () => {
     await server.kill();
-    const started = performance.now();
-    const error = await locks
-      .new('k', '10s')
-      .lock({ wait: '200ms' })
-      .catch((thrown: unknown) => thrown);
-    expect(error).toBeInstanceOf(lock.ProviderUnreachableError);
-    expect(error).toMatchObject({ code: 'ERR_LOCK_PROVIDER_UNREACHABLE' });
-    expect(performance.now() - started).toBeLessThan(500);
-    for (const call of ['lock', 'tryLock'] as const) {
-      await expect(locks.new('k', '10s')[call]()).rejects.toThrow(/redis gave no answer within .*ECONNREFUSED/);
-    }
-    expect(performance.now() - started).toBeLessThan(3_000);
+    await undisturbed(50, async () => {
+      const started = performance.now();
+      const error = await locks
+        .new('k', '10s')
+        .lock({ wait: '200ms' })
+        .catch((thrown: unknown) => thrown);
+      expect(error).toBeInstanceOf(lock.ProviderUnreachableError);
+      expect(error).toMatchObject({ code: 'ERR_LOCK_PROVIDER_UNREACHABLE' });
+      expect(performance.now() - started).toBeLessThan(500);
+      for (const call of ['lock', 'tryLock'] as const) {
+        await expect(locks.new('k', '10s')[call]()).rejects.toThrow(/redis gave no answer within .*ECONNREFUSED/);
+      }
+      expect(performance.now() - started).toBeLessThan(3_000);
+    });
   });
 
   it('everybody in line is told, not one after the other', async () => {
     await server.kill();
-    const started = performance.now();
-    const waits = Array.from({ length: 9 }, () => locks.new('k', '10s').lock());
-    for (const outcome of await Promise.allSettled(waits)) {
-      expect(outcome).toMatchObject({ reason: { code: 'ERR_LOCK_PROVIDER_UNREACHABLE' } });
-    }
-    expect(performance.now() - started).toBeLessThan(1_200);
+    await undisturbed(100, async () => {
+      const started = performance.now();
+      const waits = Array.from({ length: 9 }, () => locks.new('k', '10s').lock());
+      for (const outcome of await Promise.allSettled(waits)) {
+        expect(outcome).toMatchObject({ reason: { code: 'ERR_LOCK_PROVIDER_UNREACHABLE' } });
+      }
+      // One after the other they would take nine limits of 600 ms.
+      expect(performance.now() - started).toBeLessThan(1_200);
+    });
   });
 
   it('a server that comes back in time is not noticed', async () => {
-    await (await locks.new('k', '10s').lock()).unlock();
+    await using patient = open('30s');
+    await (await patient.new('k', '60s').lock()).unlock();
     await server.kill();
-    const wait = locks.new('k', '10s').lock({ wait: '5s' });
+    const wait = patient.new('k', '60s').lock({ wait: '30s' });
     await sleep(100);
     await server.start();
     const held = await wait;
@@ -58,7 +73,6 @@ describeWithOwnRedis('when Redis fails', () => {
   });
 
   it('an acquisition whose answer was lost is undone with our own token', async () => {
-    await (await locks.new('warm', '1s').lock()).unlock();
     server.pause();
     const lost = locks.new('k', '30s');
     await expect(lost.tryLock()).rejects.toBeInstanceOf(lock.ProviderUnreachableError);
@@ -67,11 +81,10 @@ describeWithOwnRedis('when Redis fails', () => {
     await eventually(async () => expect(await server.cli('exists', 'k')).toBe('0'));
     // It was taken, in the moment the server went on, and given back.
     await eventually(async () => expect(await server.cli('get', 'mlk:fence')).not.toBe(''));
-    await (await locks.new('k', '1s').lock()).unlock();
+    await warm();
   });
 
   it('a wait that is over or aborted while the server is silent never takes the lock later', async () => {
-    await (await locks.new('warm', '1s').lock()).unlock();
     server.pause();
     const controller = new AbortController();
     const waits = [
@@ -96,12 +109,12 @@ describeWithOwnRedis('when Redis fails', () => {
     await expect(held.refresh()).rejects.toBeInstanceOf(lock.LockNotHeldError);
     server.resume();
     await eventually(async () => expect(await server.cli('exists', 'k')).toBe('0'));
-    await held.unlock();
+    await eventually(() => held.unlock());
     await expect(held.unlock()).rejects.toBeInstanceOf(lock.LockNotHeldError);
   });
 
   it('a refresh without an answer leaves the lease as it surely is: never longer than before, lost at its end', async () => {
-    const held = await locks.new('k', '1200ms').lock();
+    const held = await locks.new('k', '2s').lock();
     const { signal } = held;
     server.pause();
     const asked = performance.now();
@@ -123,16 +136,23 @@ describeWithOwnRedis('when Redis fails', () => {
   });
 
   it('a renewed lease that gets no answer until its end is lost as unreachable', async () => {
-    const held = await locks.new('k', '900ms', { renew: true }).lock();
-    const { signal } = held;
-    server.pause();
-    await eventually(() => expect(signal.aborted).toBe(true));
-    expect(signal.reason).toMatchObject({ reason: 'unreachable' });
-    server.resume();
+    await undisturbed(100, async () => {
+      const held = await locks.new('k', '900ms', { renew: true }).lock();
+      const { signal } = held;
+      server.pause();
+      try {
+        await eventually(() => expect(signal.aborted).toBe(true));
+        expect(signal.reason).toMatchObject({ reason: 'unreachable' });
+      } finally {
+        server.resume();
+        await eventually(() => warm());
+      }
+    });
   });
 
   it('a cut connection in the middle is healed by asking again', async () => {
-    const held = await locks.new('k', '30s').lock();
+    await using patient = open('20s');
+    const held = await patient.new('k', '60s').lock();
     await server.cli('client', 'kill', 'type', 'normal', 'skipme', 'yes');
     await held.refresh();
     await server.cli('client', 'kill', 'type', 'normal', 'skipme', 'yes');
@@ -143,7 +163,7 @@ describeWithOwnRedis('when Redis fails', () => {
   it('a wrong password is told without showing it', async () => {
     const guarded = await startRedis({ password: 'right' });
     const stranger = new Redis({ host: guarded.host, port: guarded.port, password: 'hunter2', lazyConnect: true });
-    const closed = lock.open({ provider: 'redis', client: stranger, commandTimeout: '300ms' });
+    const closed = lock.open({ provider: 'redis', client: stranger, commandTimeout: '10s' });
     const error = await closed
       .new('k', '1s')
       .tryLock()
@@ -161,7 +181,8 @@ describeWithOwnRedis('when Redis fails', () => {
     server.pause();
     const started = performance.now();
     await expect(locks.close(200)).rejects.toBeInstanceOf(lock.ProviderUnreachableError);
-    expect(performance.now() - started).toBeLessThan(1_000);
+    // Its limit of 200 ms, and a busy machine; without it, until the server answers.
+    expect(performance.now() - started).toBeLessThan(2_000);
     expect(held.held).toBe(false);
     server.resume();
   });

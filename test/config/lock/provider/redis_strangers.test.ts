@@ -140,7 +140,7 @@ describeWithOwnRedis('a stranger who may use the channels of Redis, but not its 
     const waiting = waiter.lock();
     const [channel, wid] = (await inLine('k')) as [string, string];
     await server.cli('client', 'kill', 'type', 'pubsub');
-    await eventually(async () => expect(Number(await redis.publish(channel, ''))).toBe(1), 5_000);
+    await eventually(async () => expect(Number(await redis.publish(channel, ''))).toBe(1), 20_000);
     for (let round = 0; round < 3; round += 1) {
       await redis.publish(channel, `${wid}|${microseconds()}|${microseconds()}`);
       await sleep(20);
