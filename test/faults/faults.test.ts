@@ -12,10 +12,11 @@ import { eventually } from '../support/time.js';
 import { PLANS } from './plans.js';
 import type { Result } from './trial.js';
 import { broken, VARIANTS } from './variants.js';
+import { watch } from './watchdog.js';
 
 /** The built library; another one to look at a change apart from it. */
 const DIST = process.env['FAULTS_DIST'] ?? join(PROJECT, 'dist');
-const TTL = 500;
+const TTL = 1_000;
 
 const RUN = join(PROJECT, 'test/faults/run.js');
 /** The seed of a failure brings most of it back; `npm run test:faults` takes another one each time. */
@@ -94,7 +95,7 @@ describeWithOwnRedis('a process that stands still while it is given the key', ()
   });
 
   it('does not take an old grant for a hold, and is served when its turn comes', async () => {
-    const { early, later } = await wakeUpLate(DIST);
+    const { early, later } = await wakeUpLate(DIST, () => sleep(400));
     expect({ early, later }).toEqual({ early: '', later: 'held true\n' });
   });
 
@@ -105,30 +106,35 @@ describeWithOwnRedis('a process that stands still while it is given the key', ()
       join(PROJECT, 'build'),
     );
     try {
-      expect((await wakeUpLate(dist)).early).toBe('held true\n');
+      const hears = (said: Said): Promise<void> => eventually(() => expect(said.text).not.toBe(''));
+      expect((await wakeUpLate(dist, hears)).early).toBe('held true\n');
     } finally {
       await rm(dist, { recursive: true });
     }
   });
 
   /** What a waiter says while another has the key that was given to it too long ago, and after that. */
-  async function wakeUpLate(dist: string): Promise<{ early: string; later: string }> {
+  async function wakeUpLate(
+    dist: string,
+    listens: (said: Said) => Promise<void>,
+  ): Promise<{ early: string; later: string }> {
     const key = `late:${dist}`;
-    const first = await locks.new(key, '10s').lock();
+    const first = await locks.new(key, '60s').lock();
     const lib = pathToFileURL(join(dist, 'config/lock/index.js')).href;
     const work = JSON.stringify({ lib, url: server.url, key, ttl: TTL });
     const waiter = spawn(process.execPath, [join(PROJECT, 'test/faults/waiter.js'), work], {
       stdio: ['ignore', 'pipe', 2],
     });
+    watch(waiter);
     const said = listen(waiter);
     try {
       await eventually(async () => expect(await server.cli('llen', `${key}:~q`)).toBe('1'));
       waiter.kill('SIGSTOP');
       await first.unlock();
       await sleep(TTL + 50);
-      const second = await locks.new(key, '10s').lock();
+      const second = await locks.new(key, '60s').lock();
       waiter.kill('SIGCONT');
-      await sleep(400);
+      await listens(said);
       const early = said.text;
       await second.unlock().catch(() => undefined);
       await said.ended;
@@ -139,7 +145,13 @@ describeWithOwnRedis('a process that stands still while it is given the key', ()
   }
 });
 
-function listen(child: ChildProcess): { text: string; ended: Promise<void> } {
+/** What a child has said so far. */
+interface Said {
+  text: string;
+  readonly ended: Promise<void>;
+}
+
+function listen(child: ChildProcess): Said {
   const said = { text: '', ended: new Promise<void>((resolve) => child.once('close', () => resolve())) };
   child.stdout!.setEncoding('utf8').on('data', (text: string) => (said.text += text));
   return said;

@@ -66,6 +66,11 @@ export const EXPECTED = ['ERR_LOCK_NOT_OBTAINED', 'ERR_LOCK_NOT_HELD', 'TimeoutE
 export const UNREACHABLE = ['ERR_LOCK_PROVIDER_UNREACHABLE'];
 /** The longest wait that has an end, in the workers. */
 const LONGEST_WAIT = 2_000;
+/** How long an end may take on a busy machine, on top of what is waited for. */
+const ENDING = 15_000;
+/** When the suite's own process stands still for so long, the machine does, or is busy with others. */
+const STANDSTILL = 200;
+const BEAT = 50;
 /** How long a process may take to come up on a busy machine. */
 const COMING = 60_000;
 
@@ -78,6 +83,7 @@ export class Field {
   /** @type {Promise<void>[]} Faults that go on beside others. */ under = [];
   injected = 0;
   closing = false;
+  /** @type {NodeJS.Timeout | undefined} */ #pulse;
 
   /**
    * @param {import('./plans.js').Plan} plan
@@ -110,9 +116,19 @@ export class Field {
 
   async open() {
     const { processes } = this.settings;
+    this.#listenToMachine();
     await this.servers?.open();
     for (let n = 0; n < processes; n += 1) await this.start('worker');
     for (let n = 0; n < (this.plan.go ?? 0); n += 1) await this.start('go');
+  }
+
+  #listenToMachine() {
+    let last = now();
+    this.#pulse = setInterval(() => {
+      const late = now() - last - BEAT;
+      if (late > STANDSTILL) this.trouble(last, late, 'machine');
+      last = now();
+    }, BEAT).unref();
   }
 
   /** @param {'worker' | 'go'} kind */
@@ -202,7 +218,7 @@ export class Field {
     this.closing = true;
     if (this.plan.ends === 'killed') this.alive.forEach((member) => this.kill(member));
     for (const { child } of this.members) child.stdin?.end();
-    const limit = from + this.grace + LONGEST_WAIT + 2 * this.limit + this.longest + 3_000;
+    const limit = from + this.grace + LONGEST_WAIT + 2 * this.limit + this.longest + ENDING;
     while (this.members.some(({ ended }) => !ended) && now() < limit) await sleep(10);
     this.members.forEach(({ ended, child, kind }, at) => {
       if (ended) return;
@@ -226,6 +242,7 @@ export class Field {
   }
 
   async close() {
+    clearInterval(this.#pulse);
     for (const { ended, child } of this.members) if (!ended) child.kill('SIGKILL');
     await this.servers?.close();
   }

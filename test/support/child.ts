@@ -1,4 +1,5 @@
 import { spawn } from 'node:child_process';
+import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { tempDir } from './temp_dir.js';
@@ -49,6 +50,16 @@ export async function runScript(source: string, options: ScriptOptions = {}): Pr
   await using dir = await tempDir({ ...options.files, 'script.mjs': source }, join(PROJECT, 'build'));
   const args = [...(options.nodeArgs ?? []), 'script.mjs', ...(options.args ?? [])];
   return await runChild(process.execPath, args, { ...options, cwd: dir.path });
+}
+
+/** Whether a process runs, or is stopped. */
+export function isAlive(pid: number): boolean {
+  try {
+    // A process that ended and was not yet waited for is no longer alive.
+    return !/\) Z /.test(readFileSync(`/proc/${pid}/stat`, 'utf8'));
+  } catch {
+    return false;
+  }
 }
 
 /** Runs a program to its end, or to the end of its time. */

@@ -1,8 +1,7 @@
-import { readFileSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { describe, expect, it } from '@jest/globals';
 import { Redis } from 'ioredis';
-import { PROJECT, runScript } from './child.js';
+import { isAlive, PROJECT, runScript } from './child.js';
 import {
   describeWithOwnRedis,
   sharedRedis,
@@ -11,15 +10,7 @@ import {
   startSentinel,
   uniquePrefix,
 } from './redis_server.js';
-
-function isAlive(pid: number): boolean {
-  try {
-    // A process that ended and was not yet waited for is no longer alive.
-    return !/\) Z /.test(readFileSync(`/proc/${pid}/stat`, 'utf8'));
-  } catch {
-    return false;
-  }
-}
+import { eventually } from './time.js';
 
 describe('sharedRedis', () => {
   it('answers, and prefixes keep test files apart', async () => {
@@ -123,8 +114,7 @@ describeWithOwnRedis('startRedis', () => {
     const { stdout, signal } = await runScript(source);
     expect(signal).toBe('SIGKILL');
     const { pid } = JSON.parse(stdout) as { pid: number };
-    for (let tries = 0; isAlive(pid) && tries < 200; tries++) await sleep(10);
-    expect(isAlive(pid)).toBe(false);
+    await eventually(() => expect(isAlive(pid)).toBe(false));
   });
 
   it('does not keep the process that started it alive', async () => {
@@ -136,8 +126,7 @@ describeWithOwnRedis('startRedis', () => {
       console.log(server.pid);`;
     const { stdout, code } = await runScript(source);
     expect(code).toBe(0);
-    for (let tries = 0; isAlive(Number(stdout)) && tries < 200; tries++) await sleep(10);
-    expect(isAlive(Number(stdout))).toBe(false);
+    await eventually(() => expect(isAlive(Number(stdout))).toBe(false));
   });
 });
 
@@ -159,7 +148,8 @@ describeWithOwnRedis('startSentinel', () => {
     const address = (): Promise<string> => group.sentinels[0]!.cli('sentinel', 'get-master-addr-by-name', group.name);
     expect(await address()).toBe(`127.0.0.1\n${group.master.port}`);
     await group.master.kill();
-    for (let tries = 0; !(await address()).endsWith(`\n${group.replica.port}`) && tries < 500; tries++) await sleep(20);
+    for (let tries = 0; !(await address()).endsWith(`\n${group.replica.port}`) && tries < 1_000; tries++)
+      await sleep(20);
     expect(await address()).toBe(`127.0.0.1\n${group.replica.port}`);
   });
 });
