@@ -16,6 +16,7 @@ const STRANGERS = 'test/config/lock/provider/redis_strangers.test.ts';
 const HOSTILE = 'test/config/lock/hostile.test.ts';
 const YIELD = 'test/config/lock/provider/redis_yield.test.ts';
 const SCRIPTED = 'test/config/lock/provider/redis_scripted.test.ts';
+const FOREIGN = 'test/config/lock/provider/redis_foreign.test.ts';
 const WAITING = 'test/config/lock/provider/redis_waiting.test.ts';
 const QUEUE = 'test/config/lock/queue.test.ts';
 const DEADLOCK = 'test/config/lock/deadlock.test.ts';
@@ -365,6 +366,71 @@ export const BROKEN = [
     to: 'return foreign === 2 && wait.listening ? this.#watch(wait, refusal)',
     tests: [WAITING],
     only: 'Go service, which tells nobody',
+  },
+  {
+    promise: 'a watch over a foreign holder leaves no connection when its factory closes, not even those being made',
+    file: lock('provider/redis/foreign.ts'),
+    from: 'this.#pair?.close();',
+    to: '',
+    tests: [FOREIGN],
+    only: 'closed while',
+  },
+  {
+    promise: 'a waiter that gives up does not end the watch of the next one',
+    file: lock('provider/redis/foreign.ts'),
+    from: 'if (this.#watched.get(key) === free) this',
+    to: 'if (free) this',
+    tests: [FOREIGN],
+    only: 'who gives up',
+  },
+  {
+    promise: 'what becomes of an earlier pair of connections concerns no later watch',
+    file: lock('provider/redis/foreign.ts'),
+    from: 'if (this.#pair !== pair) return;\n    this.#pair = undefined;',
+    to: 'this.#pair = undefined;',
+    tests: [FOREIGN],
+    only: 'fails late',
+  },
+  {
+    promise: 'whoever is watched is told when the connections of the watch are lost',
+    file: lock('provider/redis/foreign.ts'),
+    from: "client.once('end', () => this.host.ended());",
+    to: '',
+    tests: [FOREIGN],
+    only: 'is lost, and a release is noticed',
+  },
+  {
+    promise: 'a watch whose server is gone without a word is given up',
+    file: lock('provider/redis/foreign.ts'),
+    from: 'return within(this.limit, look());',
+    to: 'return look();',
+    tests: [FOREIGN],
+    only: 'gone without a word',
+  },
+  {
+    promise: 'what a busy server refuses for a moment is not refused to a watch for good',
+    file: lock('provider/redis/foreign.ts'),
+    from: ' && !NOT_NOW.test(error.message)',
+    to: '',
+    tests: [FOREIGN],
+    only: 'is asked for again',
+  },
+  {
+    promise: 'a watch that cannot be opened is not opened with every question of its waiters',
+    file: lock('provider/redis/foreign.ts'),
+    from: 'if (!pair.works) this.#notBefore = performance.now() + PAUSE;',
+    to: '',
+    tests: [FOREIGN],
+    only: 'that cannot be opened',
+  },
+  {
+    promise: 'a watch keeps no process alive while its connections are being made',
+    file: lock('provider/redis/foreign.ts'),
+    from: 'setImmediate(rest);',
+    to: '',
+    tests: [FOREIGN],
+    only: 'keeps no process alive',
+    built: true,
   },
   {
     promise: 'a message takes nothing from a live hold',

@@ -1,16 +1,15 @@
 import type { Redis } from 'ioredis';
+import type { Milliseconds } from '../../../../duration.js';
 import { disconnect, isCluster, isReplyError, OWN, type RedisClient } from './client.js';
 
 /** Where Redis tells a RESP2 connection which keys that another connection read have changed. */
 const INVALIDATIONS = '__redis__:invalidate';
 
-/** The two connections of the watch. */
-interface Pair {
-  /** Hears of changes. */
-  readonly ear: Redis;
-  /** Reads, so that Redis remembers what to tell of. */
-  readonly eye: Redis;
-}
+/** What a server says that cannot do it now; whatever else it refuses it refuses for good. */
+const NOT_NOW = /^(?:BUSY|LOADING|MASTERDOWN)\b|max number of clients|redirect to does not exist/;
+
+/** After a pair that could not be opened the next one is tried so much later: waiters ask for themselves meanwhile. */
+const PAUSE: Milliseconds = 1_000;
 
 /**
  * Tells when a holder that is none of ours, such as a Go service, lets go of a key: it publishes nothing, so that Redis is
@@ -21,97 +20,155 @@ interface Pair {
 export class ForeignWatch {
   /** Whom to tell, by key. */
   readonly #watched = new Map<string, () => void>();
-  #pair: Promise<Pair> | undefined;
-  /** The pair once it works; what an earlier one still says is of no interest. */
-  #current: Pair | undefined;
+  /** The one that counts; what becomes of an earlier one concerns nobody. */
+  #pair: Pair | undefined;
+  #notBefore: Milliseconds = 0;
   #refused = false;
   #closed = false;
 
-  constructor(private readonly source: RedisClient) {}
+  /** @param limit milliseconds within which the connections are there, and each look is answered */
+  constructor(
+    private readonly source: RedisClient,
+    private readonly limit: Milliseconds,
+  ) {}
 
   /**
-   * Tells once when the key is free.
+   * Tells once when the key is free, or may be: when the connections are lost.
    * @returns whether the key is watched; it may be free before it is, then it is told at once
    */
   async watch(key: string, free: () => void): Promise<boolean> {
-    if (this.#refused || this.#closed || isCluster(this.source)) return false;
+    const pair = this.#current();
+    if (!pair) return false;
     this.#watched.set(key, free);
     try {
-      const { eye } = await this.#open(this.source);
-      await this.#look(eye, key);
-      return true;
+      await this.#look(pair, key);
     } catch (error) {
-      // Out of reach now, or not allowed for good.
-      this.#refused ||= isReplyError(error);
-      this.#watched.delete(key);
-      this.#broke();
-      return false;
+      this.#refused ||= isReplyError(error) && !NOT_NOW.test(error.message);
+      this.unwatch(key, free);
+      this.#broke(pair);
     }
+    return this.#pair === pair;
   }
 
-  /** Nobody waits for the key any more. */
-  unwatch(key: string): void {
-    this.#watched.delete(key);
+  /** Nobody waits for the key any more; but who watches it since then by another `free` does. */
+  unwatch(key: string, free: () => void): void {
+    if (this.#watched.get(key) === free) this.#watched.delete(key);
   }
 
-  /** @param forGood nothing can be watched afterwards */
-  close(forGood = true): void {
-    this.#closed ||= forGood;
+  /** Nothing can be watched afterwards, and no connection is left. */
+  close(): void {
+    this.#closed = true;
     this.#watched.clear();
-    const pair = this.#pair;
+    this.#pair?.close();
     this.#pair = undefined;
-    this.#current = undefined;
-    pair?.then(
-      ({ ear, eye }) => [ear, eye].forEach(disconnect),
-      () => undefined,
-    );
   }
 
-  #open(source: Redis): Promise<Pair> {
-    this.#pair ??= this.#connect(source);
+  #current(): Pair | undefined {
+    if (this.#refused || this.#closed || isCluster(this.source)) return undefined;
+    if (!this.#pair && performance.now() >= this.#notBefore) {
+      const pair: Pair = new Pair(this.source, this.limit, {
+        changed: (keys) => this.#changed(pair, keys),
+        ended: () => this.#broke(pair),
+      });
+      this.#pair = pair;
+    }
     return this.#pair;
   }
 
-  async #connect(source: Redis): Promise<Pair> {
-    const [ear, eye] = [1, 2].map(() => source.duplicate({ ...OWN, protocol: 2 })) as [Redis, Redis];
-    const pair = { ear, eye };
-    for (const client of [ear, eye]) {
-      client.on('error', () => undefined);
-      client.once('end', () => this.#current === pair && this.#broke());
-    }
-    try {
-      await Promise.all([ear.connect(), eye.connect()]);
-      // Who waits has a timer of its own that keeps the process alive.
-      for (const client of [ear, eye]) client.stream.unref();
-      await eye.call('CLIENT', 'TRACKING', 'ON', 'REDIRECT', String(await ear.client('ID')));
-      ear.on('messageBuffer', (_channel: Buffer, keys: unknown) => this.#changed(eye, keys));
-      await ear.subscribe(INVALIDATIONS);
-      this.#current = pair;
-    } catch (error) {
-      [ear, eye].forEach(disconnect);
-      throw error;
-    }
-    return pair;
-  }
-
   /** Notices are sent once for each look, for a refresh of the holder as well: so it is looked again. */
-  #changed(eye: Redis, keys: unknown): void {
-    // No keys at all: the whole database was flushed.
-    const changed = Array.isArray(keys) ? keys.map(String) : [...this.#watched.keys()];
-    for (const key of changed) if (this.#watched.has(key)) this.#look(eye, key).catch(() => this.#broke());
+  #changed(pair: Pair, keys: readonly string[] | undefined): void {
+    if (this.#pair !== pair) return;
+    for (const key of keys ?? [...this.#watched.keys()])
+      if (this.#watched.has(key)) this.#look(pair, key).catch(() => this.#broke(pair));
   }
 
-  async #look(eye: Redis, key: string): Promise<void> {
-    if ((await eye.pttl(key)) !== -2) return;
+  async #look(pair: Pair, key: string): Promise<void> {
+    if ((await pair.has(key)) || this.#pair !== pair) return;
     const free = this.#watched.get(key);
     this.#watched.delete(key);
     free?.();
   }
 
-  /** Without the connection nothing is heard: everybody looks for himself. */
-  #broke(): void {
+  /** Without the connections nothing is heard: everybody looks for himself. */
+  #broke(pair: Pair): void {
+    if (this.#pair !== pair) return;
+    this.#pair = undefined;
+    if (!pair.works) this.#notBefore = performance.now() + PAUSE;
+    pair.close();
     const waiting = [...this.#watched.values()];
-    this.close(false);
+    this.#watched.clear();
     for (const free of waiting) free();
   }
+}
+
+/** What a pair tells its owner. */
+interface PairHost {
+  /** Some of the keys that were looked at are not as they were; undefined: any of them. */
+  changed(keys: readonly string[] | undefined): void;
+  /** One of the connections is gone. */
+  ended(): void;
+}
+
+/** Two connections that belong together. They keep no process alive. */
+class Pair {
+  /** Whether it hears. */
+  works = false;
+  /** Hears of changes. */
+  readonly #ear: Redis;
+  /** Reads, so that Redis remembers what to tell of. */
+  readonly #eye: Redis;
+  readonly #connected: Promise<void>;
+
+  constructor(
+    source: Redis,
+    private readonly limit: Milliseconds,
+    private readonly host: PairHost,
+  ) {
+    [this.#ear, this.#eye] = [1, 2].map(() => source.duplicate({ ...OWN, protocol: 2 })) as [Redis, Redis];
+    this.#connected = this.#connect();
+  }
+
+  /** Whether the key is there; of its next change it is told. */
+  has(key: string): Promise<boolean> {
+    const look = async (): Promise<boolean> => {
+      await this.#connected;
+      return (await this.#eye.pttl(key)) !== -2;
+    };
+    return within(this.limit, look());
+  }
+
+  /** Ends both, also while they are being made. */
+  close(): void {
+    [this.#ear, this.#eye].forEach(disconnect);
+  }
+
+  async #connect(): Promise<void> {
+    const [ear, eye] = [this.#ear, this.#eye];
+    const rest = (): void => [ear, eye].forEach(({ stream }) => stream?.unref());
+    for (const client of [ear, eye]) {
+      client.on('error', () => undefined);
+      client.once('end', () => this.host.ended());
+    }
+    const connecting = Promise.all([ear.connect(), eye.connect()]);
+    // By then there are sockets. Who waits has a timer of its own that keeps the process alive.
+    setImmediate(rest);
+    await connecting;
+    rest();
+    await eye.call('CLIENT', 'TRACKING', 'ON', 'REDIRECT', String(await ear.client('ID')));
+    ear.on('messageBuffer', (_channel: Buffer, keys: unknown) => {
+      // No keys at all: the whole database was flushed.
+      this.host.changed(Array.isArray(keys) ? keys.map(String) : undefined);
+    });
+    await ear.subscribe(INVALIDATIONS);
+    this.works = true;
+  }
+}
+
+/** An answer that may not take longer than `limit` milliseconds. */
+async function within<T>(limit: Milliseconds, answer: Promise<T>): Promise<T> {
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<never>((_, reject) => {
+    timer = setTimeout(() => reject(new Error('redis did not answer')), limit).unref();
+  });
+  return Promise.race([answer, late]).finally(() => clearTimeout(timer));
 }

@@ -92,7 +92,7 @@ export class RedisStore implements LockStore, WaitHost {
     const { limit, batchCap } = this.#options;
     this.#batch = new Batch(this.#connection, limit, batchCap, this.#options.yield);
     this.#undoing = new Undoing(this.#connection, this.#options.limit);
-    this.#foreign = new ForeignWatch(client);
+    this.#foreign = new ForeignWatch(client, limit);
     this.#nudges = new Nudges((key) => this.#run('N', { key }, [], (reply) => reply !== 0, true));
   }
 
@@ -238,16 +238,17 @@ export class RedisStore implements LockStore, WaitHost {
   async #watch(wait: Wait, refusal: Omit<RedisRefusal, 'unheard'>): Promise<RedisRefusal> {
     const key = this.#prefix + wait.ask.key;
     let free = false;
-    wait.watching = true;
-    const watching = this.#foreign.watch(key, () => {
+    const told = (): void => {
       free = true;
       wait.line?.ask();
-    });
-    // Its connections keep no process alive and have no limit: this timer does and is.
+    };
+    wait.watching = told;
+    const watching = this.#foreign.watch(key, told);
+    // Its connections keep no process alive and may be slow: this timer does, and ends it.
     const over = new AbortController();
     const late = sleep(FOREIGN, false, { signal: over.signal });
     const watched = await Promise.race([watching, late]).finally(() => over.abort());
-    if (wait.over || wait.visit) this.#foreign.unwatch(key);
+    if (wait.over || wait.visit) this.#foreign.unwatch(key, told);
     return { ...refusal, left: free ? 0 : refusal.left, unheard: !watched };
   }
 
@@ -265,7 +266,7 @@ export class RedisStore implements LockStore, WaitHost {
   }
 
   #leave(wait: Wait): void {
-    if (wait.watching) this.#foreign.unwatch(this.#prefix + wait.ask.key);
+    if (wait.watching) this.#foreign.unwatch(this.#prefix + wait.ask.key, wait.watching);
     if (wait.wid !== '') this.#inLine.delete(wait.wid);
   }
 

@@ -27,8 +27,8 @@ export class Wait implements Receiver {
   block = 0;
   /** Whether it stands there and hears. */
   listening = false;
-  /** Whether Redis tells when the holder, none of ours, lets go. */
-  watching = false;
+  /** Whom Redis tells when the holder, none of ours, lets go. */
+  watching: (() => void) | undefined;
   /**
    * Whether a message for it was sent already, or may have been: others may have heard its name, so that the next message
    * alone proves nothing.
