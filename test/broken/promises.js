@@ -16,6 +16,7 @@ const STRANGERS = 'test/config/lock/provider/redis_strangers.test.ts';
 const HOSTILE = 'test/config/lock/hostile.test.ts';
 const YIELD = 'test/config/lock/provider/redis_yield.test.ts';
 const SCRIPTED = 'test/config/lock/provider/redis_scripted.test.ts';
+const LATE = 'test/config/lock/provider/redis_late.test.ts';
 const FOREIGN = 'test/config/lock/provider/redis_foreign.test.ts';
 const WAITING = 'test/config/lock/provider/redis_waiting.test.ts';
 const QUEUE = 'test/config/lock/queue.test.ts';
@@ -261,6 +262,13 @@ export const BROKEN = [
     from: 'if (lease.lost) this.store.abandon(lease);',
     to: 'this.store.abandon(lease);',
     tests: [QUEUE],
+  },
+  {
+    promise: 'a refresh that is sent again does not shorten the hold of the next one, who has the same token',
+    file: lock('queues.ts'),
+    from: '!this.#refreshes.isAsked(lease) && queue.passOn()',
+    to: 'queue.passOn()',
+    tests: [LATE],
   },
   {
     promise: 'renewal stops at maxHold',

@@ -162,7 +162,9 @@ export class Queues {
     // A store of one's own may throw where it should reject.
     try {
       if (queue?.holder !== lease) return this.store.release(lease);
-      return queue.passOn() || this.store.release(lease, queue.followed);
+      // Under the same token, what is on its way for this lease would find the next one's hold, and may shorten it.
+      const passed = !this.#refreshes.isAsked(lease) && queue.passOn();
+      return passed || this.store.release(lease, queue.followed);
     } catch (error) {
       return Promise.reject(error);
     }

@@ -40,6 +40,11 @@ export class Refreshes {
     private readonly host: RefreshHost,
   ) {}
 
+  /** Whether a refresh of the lease is without an answer: it may be asked again, and arrive whenever it likes. */
+  isAsked(lease: Lease): boolean {
+    return this.#ways.has(lease);
+  }
+
   /** @throws {LockNotHeldError} it is not held any more, and stays so */
   async refresh(lease: Lease, ttl: Milliseconds): Promise<void> {
     const way = this.#way(lease);

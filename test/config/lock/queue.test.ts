@@ -274,8 +274,12 @@ describe('a key elsewhere', () => {
     expect(store.abandoned).toHaveLength(1);
   });
 
-  it('a refresh that is answered after the hold was handed on takes nothing from the next holder', async () => {
-    store.pass = (from) => ({ granted: true, fence: (store.fence += 1), until: from.until });
+  it('a refresh that is answered after the hold has gone to the next holder takes nothing from it', async () => {
+    let passes = 0;
+    store.pass = (from) => {
+      passes += 1;
+      return { granted: true, fence: (store.fence += 1), until: from.until };
+    };
     const [first, second] = [lock(), lock()];
     store.questions[0]!.answer(store.grant());
     const held = await first;
@@ -283,6 +287,9 @@ describe('a key elsewhere', () => {
     store.refresh = () => new Promise((resolve) => (answer = resolve));
     const refreshing = expect(held.refresh()).rejects.toMatchObject({ code: 'ERR_LOCK_NOT_HELD' });
     await held.unlock();
+    // Not under the same token: the refresh may arrive at any time, and would find it.
+    expect(passes).toBe(0);
+    store.questions[1]!.answer(store.grant());
     expect((await second).held).toBe(true);
     answer(performance.now() + 1_000);
     await refreshing;
