@@ -163,7 +163,8 @@ export class Queues {
     try {
       if (queue?.holder !== lease) return this.store.release(lease);
       // Under the same token, what is on its way for this lease would find the next one's hold, and may shorten it.
-      const passed = !this.#refreshes.isAsked(lease) && queue.passOn();
+      const isAsked = this.#refreshes.isAsked(lease) || this.#thread?.renews(lease);
+      const passed = !isAsked && queue.passOn();
       return passed || this.store.release(lease, queue.followed);
     } catch (error) {
       return Promise.reject(error);

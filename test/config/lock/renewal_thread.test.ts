@@ -295,6 +295,17 @@ describe('renewal from a thread of its own', () => {
     expect(lock.held).toBe(false);
   });
 
+  it('a hold does not go on inside the process: what its thread has asked would find that of the next one', async () => {
+    ours.pass = () => ours.grant(TTL);
+    const first = await held();
+    const next = made().lock();
+    await first.unlock();
+    await pass(0);
+    expect(ours.released).toHaveLength(1);
+    ours.questions[1]!.answer(ours.grant(TTL));
+    expect((await next).held).toBe(true);
+  });
+
   it('has figures, and ends with its factory', async () => {
     await held('a');
     await held('b');

@@ -78,6 +78,11 @@ export class RenewalThread {
     return this.#over ? this.host.renewal(maxHold) : new RemoteRenewal(this, this.host, maxHold);
   }
 
+  /** Whether the thread renews the lease, or did: what it has asked for it may be on its way. */
+  renews(lease: Lease): boolean {
+    return this.#byLease.has(lease);
+  }
+
   /**
    * Gives a lease that is renewed here the lifetime `ttl` from now; undefined for another lease.
    * @throws {LockNotHeldError} it is not held any more, and stays so
