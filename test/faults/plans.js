@@ -54,6 +54,16 @@ const EVERYTHING = /** @type {const} */ ([
   [2, injuries.lostReplies],
 ]);
 
+/** What both connections of a process, that of its other thread too, have to live with. */
+const CUT_OFF = /** @type {const} */ ([
+  [2, injuries.stop],
+  [1, injuries.kill],
+  [2, injuries.cutConnections],
+  [2, injuries.late],
+  [2, injuries.lostReplies],
+  [1, injuries.halfOpen],
+]);
+
 /** @type {readonly Plan[]} */
 const REDIS = [
   { name: 'none', fault: 'none', tidy: true },
@@ -131,6 +141,15 @@ const REDIS = [
   { name: 'exits', fault: 'processes exit while they hold', mood: { exits: 0.005 } },
   { name: 'clock', fault: 'wall clocks jump by up to a day', clock: true, tidy: true },
   { name: 'stalls', fault: 'event loops stand still for up to 2.7 ttl', mood: { stalls: 0.01 } },
+  {
+    ...{ name: 'thread', fault: 'the same in routines, which another thread renews' },
+    mood: { thread: true, stalls: 0.05, renews: 0.1 },
+  },
+  {
+    ...{ name: 'thread-cut', fault: 'the same, stopped, cut off, and answered late' },
+    inject: (/** @type {import('./field.js').Field} */ field) => field.random.weighted(CUT_OFF)(field),
+    ...{ wiring: 'proxied', limit: SHORT, mood: { thread: true, stalls: 0.02, renews: 0.1 } },
+  },
   { name: 'go', fault: "Go's mcube v2 locks the same keys", go: 2, inject: injuries.kill, pause: [300, 900] },
   {
     ...{ name: 'yield', fault: 'the same, and hot keys are let be free for it' },

@@ -33,9 +33,13 @@ const client = way && new Redis({ ...way, lazyConnect: true, retryStrategy: () =
 client?.on('error', () => undefined);
 const locks = lock.open(
   client
-    ? { provider: 'redis', client, commandTimeout: work.limit, yield: mood.yields ?? false }
+    ? {
+        ...{ provider: 'redis', client, commandTimeout: work.limit },
+        ...{ yield: mood.yields ?? false, renewalThread: mood.thread ?? false },
+      }
     : { provider: 'go_cache' },
 );
+await locks.ready;
 const { port, name, refuses } = work.register;
 const register = client ? new SharedRegister(port, name, refuses) : new OwnRegister(refuses);
 const burner = mood.heavy ? new Worker('for (;;);', { eval: true }) : undefined;
@@ -216,6 +220,7 @@ async function runOnce(id, key, random) {
     if (!taken(id, held)) return;
     const end = now() + (random.chance(mood.renews ?? 0.008) ? random.between(0.3, 1.5) * ttl : random.between(0, 3));
     if (random.chance(0.1)) await write(id, key, Number(fence));
+    if (mood.thread && random.chance(mood.stalls ?? 0)) stall(id, held, random);
     while (now() < end && !signal.aborted) {
       await sleep(Math.min(ttl / 10, end - now()));
       const at = now();
