@@ -125,7 +125,7 @@ describe('mcube-lock lock, on redis', () => {
   });
 
   it('keeps the lease alive while the command takes longer than the ttl', async () => {
-    expect(await locked(['--ttl', '300ms'], 'sleep 1')).toMatchObject({ code: 0, stderr: '' });
+    expect(await locked(['--ttl', '2s'], 'sleep 3')).toMatchObject({ code: 0, stderr: '' });
   });
 
   it('gives a fence that grows with each holder', async () => {
@@ -155,7 +155,7 @@ describe('mcube-lock lock, on redis', () => {
   it('lets one command run at a time', async () => {
     await using dir = await tempDir();
     const script = `mkdir ${dir.file('room')} && sleep 0.05 && rmdir ${dir.file('room')}`;
-    const all = await Promise.all(Array.from({ length: 5 }, () => locked(['--wait', '15s'], script)));
+    const all = await Promise.all(Array.from({ length: 5 }, () => locked(['--wait', '35s'], script)));
     expect(all.map(({ code, stderr }) => `${code} ${stderr}`)).toEqual(Array(5).fill('0 '));
   });
 
@@ -198,7 +198,7 @@ describe('mcube-lock lock, on redis', () => {
   });
 
   it('ends with 69 and says how to get a Redis when none answers', async () => {
-    const env = { ...onRedis(), REDIS_ENDPOINTS: '127.0.0.1:1', REDIS_COMMAND_TIMEOUT: '300ms' };
+    const env = { ...onRedis(), REDIS_ENDPOINTS: '127.0.0.1:1', REDIS_COMMAND_TIMEOUT: '1s' };
     for (const options of [[], ['--try'], ['--wait', '5s']]) {
       const ended = await program(['lock', key, ...options, ...exit(0)], { env });
       expect(ended).toMatchObject({ code: 69, stdout: '', timedOut: false });

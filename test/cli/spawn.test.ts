@@ -5,13 +5,13 @@ import { endCommand } from '../../src/cli/spawn.js';
 
 describe('a command whose lock is lost', () => {
   it.each([
-    ['that heeds SIGTERM has its own way out', `trap 'exit 4' TERM`, [4, null]],
-    ['that does not is killed', `trap '' TERM`, [null, 'SIGKILL']],
-  ])('%s', async (_title, trap, how) => {
+    ['that heeds SIGTERM has its own way out', `trap 'exit 4' TERM`, 10_000, [4, null]],
+    ['that does not is killed', `trap '' TERM`, 200, [null, 'SIGKILL']],
+  ])('%s', async (_title, trap, grace, how) => {
     const child = spawn('sh', ['-c', `${trap}; echo ready; while :; do sleep 0.02; done`], { stdio: 'pipe' });
     const closed = once(child, 'close');
     await once(child.stdout, 'data');
-    endCommand(child, 200);
+    endCommand(child, grace);
     expect(await closed).toEqual(how);
   });
 });

@@ -194,14 +194,14 @@ describe('a program that listens', () => {
     const [first, second] = [killOnce('SIGINT'), killOnce('SIGINT', 'closing')];
     const ended = await runScript(script(`${serving} ${close}`), {
       onOutput: (pid, stdout) => [first, second].forEach((send) => send(pid, stdout)),
+      env: { LIMIT: '1m' },
     });
     expect(ended).toMatchObject({ signal: 'SIGINT', timedOut: false });
-    expect(ended.ms).toBeLessThan(4_000);
   });
 
   it('ends by itself when its work is done', async () => {
-    const ended = await runScript(script(''));
+    const ended = await runScript(script(''), { env: { LIMIT: '1m' } });
     expect(ended).toMatchObject({ code: 0, timedOut: false });
-    expect(ended.ms).toBeLessThan(2_000);
+    expect(ended.ms).toBeLessThan(20_000);
   });
 });

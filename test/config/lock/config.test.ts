@@ -7,6 +7,10 @@ import { ConfigError, ioc, lock, NotReadyError } from 'mcube-lock';
 import { runScript } from '../../support/child.js';
 import { sharedRedis, uniquePrefix } from '../../support/redis_server.js';
 import { tempDir } from '../../support/temp_dir.js';
+import { undisturbed } from '../../support/time.js';
+
+/** A second, and room for a busy machine: what a process waits for takes longer than that. */
+const SOON = 2_500;
 
 const ENV = ['LOCK_PROVIDER', 'APP_LOCK_PROVIDER', 'LOCK_PREFIX', 'REDIS_ENDPOINTS'] as const;
 
@@ -118,12 +122,17 @@ describe('the component lock', () => {
   it('the yield that is configured reaches the provider: a contended key is let be free', async () => {
     const prefix = uniquePrefix();
     await container.setup({ values: { lock: { provider: 'redis', prefix, yield: true }, redis } });
-    const held = await lock.L(container).new('k', '60s').lock();
-    const next = lock.L(container).new('k', '60s', { token: prefix }).lock();
     const client = new Redis({ host, port });
-    await held.unlock();
-    expect(await client.exists(`${prefix}k:~qy`)).toBe(1);
-    await (await next).unlock();
+    // What tells it is there for 100 ms.
+    await undisturbed(20, async () => {
+      const held = await lock.L(container).new('k', '60s').lock();
+      const next = lock.L(container).new('k', '60s', { token: prefix }).lock();
+      await client.ping();
+      await held.unlock();
+      const told = await client.exists(`${prefix}k:~qy`);
+      await (await next).unlock();
+      expect(told).toBe(1);
+    });
     await client.quit();
   });
 
@@ -187,7 +196,7 @@ describe('a program of ten lines', () => {
 
   it('works on redis by one variable, and ends by itself within a second', async () => {
     const { host, port } = sharedRedis();
-    const source = `${program}\nconst done = performance.now(); process.on('exit', () => console.log(performance.now() - done < 1_000));`;
+    const source = `${program}\nconst done = performance.now(); process.on('exit', () => console.log(performance.now() - done < ${SOON}));`;
     const files = { '.env': `REDIS_ENDPOINTS=${host}:${port}\n` };
     const ended = await runScript(source, { files, env: { LOCK_PROVIDER: 'redis', REDIS_ENDPOINTS: undefined } });
     expect(ended).toMatchObject({ code: 0, stderr: '', stdout: 'redis true\nfalse unset\ntrue\n' });
@@ -202,7 +211,7 @@ describe('a program of ten lines', () => {
       await ioc.developmentSetup();
       const held = await lock.L().new('left ${uniquePrefix()}', '5s', { renew: true }).lock();
       held.signal.addEventListener('abort', () => console.log('lost'));
-      const done = performance.now(); process.on('exit', () => console.log(performance.now() - done < 1_000));`;
+      const done = performance.now(); process.on('exit', () => console.log(performance.now() - done < ${SOON}));`;
       const env = { LOCK_PROVIDER: provider, REDIS_ENDPOINTS: `${host}:${port}` };
       expect(await runScript(source, { env })).toMatchObject({ code: 0, stderr: '', stdout: 'true\n' });
     },
@@ -213,15 +222,15 @@ describe('a program of ten lines', () => {
       import { ioc, lock } from 'mcube-lock';
       await ioc.developmentSetup();
       await lock.L().new('k', '5s').lock({ wait: '200ms' }).catch((error) => console.log(error.code));
-      const done = performance.now(); process.on('exit', () => console.log(performance.now() - done < 1_000));`;
+      const done = performance.now(); process.on('exit', () => console.log(performance.now() - done < ${SOON}));`;
     const env = { LOCK_PROVIDER: 'redis', REDIS_ENDPOINTS: '127.0.0.1:1' };
     const ended = await runScript(source, { env });
     expect(ended).toMatchObject({ code: 0, stderr: '', stdout: 'ERR_LOCK_PROVIDER_UNREACHABLE\ntrue\n' });
   });
 
   it('ends by itself when it only imports the package', async () => {
+    // What keeps it alive would do so for good.
     const ended = await runScript(`import * as all from 'mcube-lock'; console.log(Object.keys(all).length > 10);`);
     expect(ended).toMatchObject({ code: 0, stderr: '', stdout: 'true\n' });
-    expect(ended.ms).toBeLessThan(5_000);
   });
 });

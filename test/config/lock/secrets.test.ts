@@ -55,7 +55,7 @@ describeWithOwnRedis('no password and no token of another is shown', () => {
     const values = {
       endpoints: [`${server.host}:${server.port}`],
       password: PASSWORD,
-      commandTimeout: '500ms',
+      commandTimeout: '3s',
       ...redis,
     };
     await container.setup({
@@ -67,7 +67,7 @@ describeWithOwnRedis('no password and no token of another is shown', () => {
   };
   const openOwn = (password = PASSWORD): lock.LockFactory => {
     const client = new Redis({ host: server.host, port: server.port, password, lazyConnect: true });
-    return lock.open({ provider: 'redis', client, commandTimeout: '500ms' });
+    return lock.open({ provider: 'redis', client, commandTimeout: '3s' });
   };
   it('as this test would notice: a client of the application does show its own', () => {
     expect(shown({ theirs })).toContain(PASSWORD);

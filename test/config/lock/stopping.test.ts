@@ -4,7 +4,8 @@ import { describeWithOwnRedis, startRedis, type RedisServer } from '../../suppor
 
 /** How long `factory.close` takes at most, in milliseconds, and room for a busy machine. */
 const CLOSE_LIMIT = 5_000;
-const ROOM = 10_000;
+const ROOM = 30_000;
+const ALL_STATES = 300_000;
 
 /**
  * What a program is about when it is stopped. `pending` is to be settled by the stop, or before it; `silent()` stops the
@@ -77,20 +78,24 @@ function endedWell(ended: Ended, how: string, limit: number): void {
     { stopped: true, held: false },
     { ended: true, held: false },
   ]);
-  expect(last!.ms - stopped!.ms).toBeLessThan(1_500);
+  expect(last!.ms - stopped!.ms).toBeLessThan(4_000);
 }
 
 const WAYS = { stop: STOP, signal: SIGNAL };
 
 describe('a program on go_cache that is stopped', () => {
-  it.each(Object.entries(WAYS))('by %s gives everything up and ends, whatever it is about', async (how, stop) => {
-    const env = { LOCK_PROVIDER: 'go_cache', SILENT: undefined };
-    for (const state of IN_MEMORY) {
-      const ended = await runScript(program(state, stop), { env });
-      expect({ state, ...ended }).toMatchObject({ state, stderr: '' });
-      endedWell(ended, how, 0);
-    }
-  });
+  it.each(Object.entries(WAYS))(
+    'by %s gives everything up and ends, whatever it is about',
+    async (how, stop) => {
+      const env = { LOCK_PROVIDER: 'go_cache', SILENT: undefined };
+      for (const state of IN_MEMORY) {
+        const ended = await runScript(program(state, stop), { env });
+        expect({ state, ...ended }).toMatchObject({ state, stderr: '' });
+        endedWell(ended, how, 0);
+      }
+    },
+    ALL_STATES,
+  );
 });
 
 describeWithOwnRedis('a program on redis that is stopped', () => {
@@ -112,7 +117,7 @@ describeWithOwnRedis('a program on redis that is stopped', () => {
       SERVER: String(server.pid),
       SILENT: silent ? 'yes' : undefined,
     };
-    return runScript(program(state, stop), { env, limit: 40_000 });
+    return runScript(program(state, stop), { env, limit: 60_000 });
   };
 
   it.each(Object.entries(WAYS))(
@@ -126,7 +131,7 @@ describeWithOwnRedis('a program on redis that is stopped', () => {
         expect({ state, left: await server.cli('keys', 'mine*') }).toEqual({ state, left: '' });
       }
     },
-    60_000,
+    ALL_STATES,
   );
 
   it.each(Object.entries(WAYS))(
@@ -139,6 +144,6 @@ describeWithOwnRedis('a program on redis that is stopped', () => {
         endedWell(endings[at]!, how, CLOSE_LIMIT);
       }
     },
-    60_000,
+    ALL_STATES,
   );
 });

@@ -69,13 +69,13 @@ describe('locks on a server of the test', () => {
       if (op === 'C') return 0;
       if (op === 'K' && first && entries().length === 1) {
         first = false;
-        await sleep(80);
+        await sleep(350);
         return microseconds();
       }
       return held(60_000);
     });
     const controller = new AbortController();
-    const wait = locks.new('k', '50ms').lock({ signal: controller.signal });
+    const wait = locks.new('k', '300ms').lock({ signal: controller.signal });
     await inLine(2);
     const [left, anew] = entries().map(widOf);
     expect(anew).not.toBe(left);
