@@ -1,5 +1,6 @@
 import type { Milliseconds } from '../../duration.js';
 import { isLoss, LockLostError, LockNotHeldError, type LossReason } from './errors.js';
+import type { Place } from './place.js';
 import type { Ask } from './provider/store.js';
 import { randomText } from './random.js';
 
@@ -31,6 +32,8 @@ export class Lease implements Ask {
   watcher: LeaseWatcher | undefined = undefined;
   readonly plain: boolean;
   memo: unknown = undefined;
+  /** Where it is held or waited for. */
+  place: Place | undefined = undefined;
   #token: string | undefined;
 
   constructor(

@@ -80,10 +80,11 @@ export class Lock implements AsyncDisposable {
   unlock(): Promise<void> {
     const lease = this.#lease;
     const again = lease?.state === 'unsure';
-    if (!lease || !(again || lease.alive(performance.now()))) return Promise.reject(this.#notHeld());
+    const now = performance.now();
+    if (!lease || !(again || lease.alive(now))) return Promise.reject(this.#notHeld());
     lease.state = 'releasing';
     this.#watch?.rest();
-    const answer = this.#queues.release(lease);
+    const answer = this.#queues.release(lease, now);
     if (answer !== true) return this.#released(lease, answer, again);
     lease.state = 'ended';
     return DONE;

@@ -1,15 +1,15 @@
 import { ProviderUnreachableError } from './errors.js';
 import type { Lease } from './lease.js';
 import { timerDelay, type WaitTerms } from './options.js';
+import type { Place } from './place.js';
 import type { Answer, Grant, LockStore, Refusal } from './provider/store.js';
 import { Chain, Waiter, type WaiterHost } from './waiter.js';
 
 /**
- * One key, as this process sees it: who of us holds it, and who of us waits for it, first come, first served. The head
- * of the queue alone talks to the provider, and nobody does while a hold of ours is alive.
+ * The line of those of this process who want one key, first come, first served. The head alone talks to the provider, and
+ * nobody does while a hold of ours is alive.
  */
 export class KeyQueue implements WaiterHost {
-  holder: Lease | undefined;
   readonly #chain = new Chain();
   /** The waiter whose question is under way. */
   #asking: Waiter | undefined;
@@ -20,17 +20,13 @@ export class KeyQueue implements WaiterHost {
   #timerAt = Infinity;
 
   constructor(
-    readonly key: string,
+    private readonly place: Place,
     private readonly store: LockStore,
   ) {}
 
-  /** Neither held by us at `now`, nor waited for, nor asked for. */
-  free(now: number): boolean {
-    return !this.#chain.head && !this.#asking && !this.held(now);
-  }
-
-  held(now: number): boolean {
-    return this.holder !== undefined && this.holder.alive(now);
+  /** Nobody stands here, and nothing is asked. */
+  get idle(): boolean {
+    return !this.#chain.head && !this.#asking;
   }
 
   /** Whether somebody stands in line for longer than a single try. */
@@ -55,38 +51,37 @@ export class KeyQueue implements WaiterHost {
   }
 
   /** Hands our hold on to the next in line without asking the provider; whether that was possible. */
-  passOn(): boolean {
-    const head = this.#chain.head;
-    if (!head || !this.holder || !this.store.pass) return false;
-    const now = performance.now();
-    const grant = this.store.pass(this.holder, head.lease, now);
+  passOn(now: number): boolean {
+    const { head } = this.#chain;
+    const { holder } = this.place;
+    if (!head || !holder || !this.store.pass) return false;
+    const grant = this.store.pass(holder, head.lease, now);
     if (!grant) return false;
-    head.lease.takeOver(this.holder);
+    head.lease.takeOver(holder);
     this.#granted(head, grant, now);
     this.serve(now);
     return true;
   }
 
-  /** Our hold has ended: the next in line need not wait for any timer. */
-  freed(): void {
-    this.holder = undefined;
+  /** Our hold has ended: the next in line asks at once. */
+  freed(now: number): void {
     const { head } = this.#chain;
     if (!head) return this.#rest();
     head.notBefore = 0;
-    this.serve();
+    this.serve(now);
   }
 
   /** Does what can be done now for the head of the queue; the one loop that waits. */
   serve(now = performance.now()): void {
     while (!this.#asking && this.#chain.head) {
       const head = this.#chain.head;
-      if (this.held(now)) {
-        if (!head.once) return this.#arm(this.holder!.until);
+      if (this.place.held(now)) {
+        if (!head.once) return this.#arm(this.place.holder!.until);
         this.#refuse(head, now);
       } else if (head.notBefore > now) {
         return this.#arm(head.notBefore);
       } else {
-        this.holder = undefined;
+        this.place.holder = undefined;
         this.#ask(head, now);
       }
     }
@@ -129,7 +124,7 @@ export class KeyQueue implements WaiterHost {
   waitOver(waiter: Waiter): Error {
     const now = performance.now();
     const silent = this.#asking !== undefined && this.#heard < waiter.since;
-    if (silent && !this.held(now)) return new ProviderUnreachableError(this.store.provider, now - waiter.since);
+    if (silent && !this.place.held(now)) return new ProviderUnreachableError(this.store.provider, now - waiter.since);
     return waiter.notObtained(now);
   }
 
@@ -141,11 +136,11 @@ export class KeyQueue implements WaiterHost {
     } catch (error) {
       return this.#failed(waiter, error);
     }
-    this.#await(waiter, answer, now);
+    if (answer instanceof Promise) this.#await(waiter, answer);
+    else this.#answered(waiter, answer, now);
   }
 
-  #await(waiter: Waiter, answer: Answer<Grant | Refusal>, asked: number): void {
-    if (!(answer instanceof Promise)) return this.#answered(waiter, answer, asked);
+  #await(waiter: Waiter, answer: Promise<Grant | Refusal>): void {
     answer.then(
       (later) => {
         const now = performance.now();
@@ -177,7 +172,7 @@ export class KeyQueue implements WaiterHost {
     }
     waiter.taken = true;
     this.#chain.remove(waiter);
-    this.holder = waiter.lease;
+    this.place.holder = waiter.lease;
     waiter.lease.grant(grant.fence, grant.until);
     waiter.resolve();
   }
@@ -246,13 +241,17 @@ export class KeyQueue implements WaiterHost {
     if (this.#timer && this.#timerAt <= at) return;
     clearTimeout(this.#timer);
     this.#timerAt = at;
+    this.#setTimer();
+  }
+
+  #setTimer(): void {
     this.#timer = setTimeout(
       () => {
         this.#timer = undefined;
         this.#timerAt = Infinity;
         this.serve();
       },
-      timerDelay(at - performance.now()),
+      timerDelay(this.#timerAt - performance.now()),
     );
   }
 }

@@ -3,6 +3,7 @@ import { NotReadyError } from '../../errors.js';
 import { NotObtainedError, ProviderUnreachableError } from './errors.js';
 import type { Lease } from './lease.js';
 import type { WaitTerms } from './options.js';
+import { Place } from './place.js';
 import type { StoreCopy } from './provider/index.js';
 import type { Answer, LockStore } from './provider/store.js';
 import { KeyQueue } from './queue.js';
@@ -13,13 +14,10 @@ import { RenewalThread, startThread } from './thread/thread.js';
 /** So many keys are remembered before those that are neither held nor waited for are forgotten: used keys are used again. */
 const SWEEP_FROM = 16_384;
 
-/** What is known of a key: the line of those who want it; of a store that answers at once just the holder, while nobody waits. */
-type Known = KeyQueue | Lease | undefined;
-
 /** The keys of one factory, in front of its store: who of this process holds each, and who waits for it. */
 export class Queues {
-  readonly #keys = new Map<string, Known>();
-  #sweeper: MapIterator<[string, Known]> | undefined;
+  readonly #keys = new Map<string, Place>();
+  #sweeper: MapIterator<[string, Place]> | undefined;
   #closed: NotReadyError | undefined;
   readonly #refreshes: Refreshes;
   #renewals: Renewals | undefined;
@@ -35,7 +33,7 @@ export class Queues {
     copy?: StoreCopy,
     start = startThread,
   ) {
-    const moved = (lease: Lease): void => this.#line(lease.key)?.serve();
+    const moved = (lease: Lease): void => lease.place?.line?.serve();
     const lose = (lease: Lease): void => this.lose(lease);
     this.#refreshes = new Refreshes(store, { moved, gone: lose });
     const renewal = (maxHold: Milliseconds): Renewal => this.#renewalHere(maxHold);
@@ -67,29 +65,26 @@ export class Queues {
     if (this.#closed) throw this.#closed;
     if (terms.signal?.aborted) throw terms.signal.reason;
     const now = performance.now();
-    const known = this.#keys.get(lease.key);
-    if (this.store.immediate && !(known instanceof KeyQueue) && !known?.alive(now)) {
+    const place = (lease.place = this.#keys.get(lease.key) ?? this.#open(lease.key, now));
+    if (this.store.immediate && place.free(now)) {
       const answer = this.store.obtain(lease, now);
       if (!(answer instanceof Promise) && answer.granted) {
-        if (known === undefined && this.#keys.size >= SWEEP_FROM) this.#sweep(now);
-        this.#keys.set(lease.key, lease);
+        place.holder = lease;
         lease.grant(answer.fence, answer.until);
         return undefined;
       }
     }
-    const queue = known instanceof KeyQueue ? known : this.#open(lease.key, known, now);
-    if (once && (queue.waitedFor || queue.held(now))) throw new NotObtainedError(lease.key, 0);
-    return queue.join(lease, terms, once, now, value);
+    const line = (place.line ??= new KeyQueue(place, this.store));
+    if (once && (line.waitedFor || place.held(now))) throw new NotObtainedError(lease.key, 0);
+    return line.join(lease, terms, once, now, value);
   }
 
   /** Frees what the lease holds; false when the provider says that it did not hold it any more. */
-  release(lease: Lease): Answer<boolean> {
-    const known = this.#keys.get(lease.key);
-    if (known === lease) this.#keys.set(lease.key, undefined);
-    const queue = known instanceof KeyQueue ? known : undefined;
-    const answer = this.#free(lease, queue);
+  release(lease: Lease, now = performance.now()): Answer<boolean> {
+    const { place } = lease;
+    const answer = this.#free(lease, now);
     // The next in line asks right behind the release, on the same way.
-    if (queue?.holder === lease) queue.freed();
+    if (place?.holder === lease) place.freed(now);
     return answer;
   }
 
@@ -129,8 +124,7 @@ export class Queues {
   /** The provider has no such hold any more. */
   lose(lease: Lease): void {
     lease.lose('taken');
-    const queue = this.#line(lease.key);
-    if (queue?.holder === lease) queue.freed();
+    if (lease.place?.holder === lease) lease.place.freed(performance.now());
   }
 
   /**
@@ -141,13 +135,12 @@ export class Queues {
     this.#closed = new NotReadyError('lock: the lock factory is closed; set the container up again, or open another');
     const started = performance.now();
     const answers: Promise<unknown>[] = [];
-    for (const known of [...this.#keys.values()]) {
-      if (known instanceof KeyQueue) known.rejectAll(this.#closed);
-      const lease = known instanceof KeyQueue ? known.holder : known;
+    for (const { line, holder: lease } of [...this.#keys.values()]) {
+      line?.rejectAll(this.#closed);
       if (!lease?.alive(started)) continue;
       lease.lose('closed');
       const left = this.kept(lease);
-      answers.push(Promise.resolve(left > 0 ? this.store.refresh(lease, left) : this.#free(lease, undefined)));
+      answers.push(Promise.resolve(left > 0 ? this.store.refresh(lease, left) : this.#free(lease, started)));
     }
     this.#keys.clear();
     this.#renewals?.close();
@@ -158,34 +151,29 @@ export class Queues {
     if (failed) throw failed.reason;
   }
 
-  #free(lease: Lease, queue: KeyQueue | undefined): Answer<boolean> {
+  #free(lease: Lease, now: Milliseconds): Answer<boolean> {
+    const { place } = lease;
     // A store of one's own may throw where it should reject.
     try {
-      if (queue?.holder !== lease) return this.store.release(lease);
+      if (!place?.line || place.holder !== lease) return this.store.release(lease);
       // Under the same token, what is on its way for this lease would find the next one's hold, and may shorten it.
       const isAsked = this.#refreshes.isAsked(lease) || this.#thread?.renews(lease);
-      const passed = !isAsked && queue.passOn();
-      return passed || this.store.release(lease, queue.followed);
+      const passed = !isAsked && place.line.passOn(now);
+      return passed || this.store.release(lease, place.line.followed);
     } catch (error) {
       return Promise.reject(error);
     }
   }
 
-  #line(key: string): KeyQueue | undefined {
-    const known = this.#keys.get(key);
-    return known instanceof KeyQueue ? known : undefined;
+  #open(key: string, now: Milliseconds): Place {
+    if (this.#keys.size >= SWEEP_FROM) this.#sweep(now);
+    const place = new Place();
+    this.#keys.set(key, place);
+    return place;
   }
 
   #renewalHere(maxHold: Milliseconds): Renewal {
     return new Renewal((this.#renewals ??= new Renewals(this)), maxHold);
-  }
-
-  #open(key: string, holder: Lease | undefined, now: number): KeyQueue {
-    if (this.#keys.size >= SWEEP_FROM) this.#sweep(now);
-    const queue = new KeyQueue(key, this.store);
-    queue.holder = holder;
-    this.#keys.set(key, queue);
-    return queue;
   }
 
   /** Two steps round the map for each new key, so that keys leave as others come, without any timer. */
@@ -194,13 +182,9 @@ export class Queues {
       this.#sweeper ??= this.#keys.entries();
       const { value, done } = this.#sweeper.next();
       if (done) this.#sweeper = undefined;
-      else if (isFree(value[1], now)) this.#keys.delete(value[0]);
+      else if (value[1].free(now)) this.#keys.delete(value[0]);
     }
   }
-}
-
-function isFree(known: Known, now: number): boolean {
-  return known instanceof KeyQueue ? known.free(now) : !known?.alive(now);
 }
 
 /** An answer that may not take longer than `limit` milliseconds; its timer ends with it. */

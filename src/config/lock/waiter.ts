@@ -62,10 +62,9 @@ export class Waiter implements Line {
 
   /** Settles with the wait: resolves when the lease is held. */
   wait(): Promise<unknown> {
-    const promise = new Promise<unknown>((resolve, reject) => {
-      this.#resolve = resolve;
-      this.#reject = reject;
-    });
+    const promise = new Promise<unknown>(keepSettlers);
+    this.#resolve = settle.resolve;
+    this.#reject = settle.reject;
     this.terms.signal?.addEventListener('abort', this);
     if (!this.once && this.terms.wait !== undefined) this.#armEnd(this.terms.wait);
     return promise;
@@ -138,4 +137,15 @@ export class Chain {
     else this.#tail = waiter.previous;
     waiter.previous = waiter.next = undefined;
   }
+}
+
+/** The two ends of the promise that was made last: handed over here, no wait needs a closure to get at them. */
+const settle: { resolve: (value: unknown) => void; reject: (reason: unknown) => void } = {
+  resolve: () => undefined,
+  reject: () => undefined,
+};
+
+function keepSettlers(resolve: (value: unknown) => void, reject: (reason: unknown) => void): void {
+  settle.resolve = resolve;
+  settle.reject = reject;
 }
