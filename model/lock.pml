@@ -21,7 +21,11 @@
  *   REFRESH      holders refresh
  *   LOSSES       messages are lost, and nobody is told
  *   BREAKS n     connections break, n times at most (0: without end), and are made again
- *   LATE         what was sent on a broken connection may arrive after what is sent on the next one
+ *   LATE         what was sent on broken connections, LATES calls at one time, may arrive after what is sent on the next ones
+ *   SHORT n      holders refresh for n ticks, too; a refresh without an answer at the unlock is sent again at any time
+ *   STRANGERS    whoever heard a message sends another one for the same wait, as new and with as high a fence as he likes
+ *   YIELD        a release lets the lock be free for others instead of handing it on, and questions are put off meanwhile;
+ *                with TIMED for PAUSE ticks, once in QUIET ticks
  *   NEW_TOKEN    a waiter whose grant came too late begins anew with another token; without, with the same one
  *   CRASHES n    processes end, n of them at most
  *   STOPS        processes stand still for as long as they like
@@ -53,6 +57,9 @@
 #ifndef MESSAGES
 #define MESSAGES 1
 #endif
+#ifndef LATES
+#define LATES 1
+#endif
 #ifndef CALLS
 #define CALLS 3
 #endif
@@ -66,6 +73,8 @@
 #ifndef HOLD
 #define HOLD 1
 #endif
+#define PAUSE 1
+#define QUIET 3
 #endif
 
 /* ------------------------------------------------------------------------------------------------ promises */
@@ -98,8 +107,8 @@ hidden byte S1, S2, S3, S4, S5, S6, S7, S8, S9, S10, L1, L2, L3, L5, SIZE;
 #define GHOST 21
 #define OURS(w) ((w) <= NW)
 
-/* Operations: as in script.ts; F is the K that confirms a message. */
-mtype = { O, K, F, R, C, X };
+/* Operations: as in script.ts; F is the K that confirms a message, Z the X of a short life. */
+mtype = { O, K, F, R, C, X, Z };
 
 /* The server: whose value is in L, and its ttl; who stands in line; the guard is 0 by definition, for fences are ages. */
 byte L, T;
@@ -118,7 +127,7 @@ chan Q = [NW] of { byte };
 /* The way to the server, in its order; and what was sent on a connection that is broken. */
 chan calls[NP] = [CALLS] of { mtype, byte };
 #ifdef LATE
-chan late[NP] = [1] of { mtype, byte };
+chan late[NP] = [LATES] of { mtype, byte };
 #endif
 
 /* The way back: grants on the process's channel, which name the wait. */
@@ -147,6 +156,22 @@ byte confirming[NP], confirm_age[NP], confirm_fence[NP];
 #define CURRENT 1
 #define LOST 2
 byte refreshing[NP], refresh_age[NP], refresh_wid[NP], refresh_of[NP];
+#ifdef SHORT
+/* whether that is for a short life; the wait whose refresh was without an answer at its unlock, and which it was; */
+bit refresh_short[NP];
+byte stray[NP];
+mtype stray_op[NP];
+#define LIFE(p) (refresh_short[p] -> SHORT : TTL)
+#else
+#define LIFE(p) TTL
+#endif
+#ifdef STRANGERS
+/* whether others may have heard the name of its wait; */
+bit overheard[NP];
+#define OVERHEARS(p) overheard[p] = 1
+#else
+#define OVERHEARS(p) skip
+#endif
 /* its lease: of which wait, for how long; what is left of the window and of the block. */
 byte held[NP], until[NP], window[NP], fences_left[NP], next_fence[NP];
 
@@ -157,6 +182,26 @@ byte held[NP], until[NP], window[NP], fences_left[NP], next_fence[NP];
 #define SERVED 3
 #define FORGOTTEN 4
 byte kind[NW + 1], val[NW + 1], visit_end[NW + 1];
+#ifdef STRANGERS
+/* A message for it was sent. */
+bit published[NW + 1];
+#endif
+#ifdef YIELD
+#ifdef TIMED
+/* For how long the lock is let be free, and no other release may do so. */
+byte pause, quiet;
+#define PAUSED (pause > 0)
+#define YIELDS (quiet == 0)
+#else
+/* Chosen before each operation. */
+hidden byte yields;
+#define PAUSED yields
+#define YIELDS yields
+#endif
+#else
+#define PAUSED false
+#define YIELDS false
+#endif
 
 #ifdef BREAKS
 /* When the question was last sent; what is to be sent again: a release, a cancel. */
@@ -220,7 +265,7 @@ hidden mtype op;
 
 /* ------------------------------------------------------------------------------------------------ names */
 
-#define SENDS(c, x) (c??[O, x] || c??[K, x] || c??[F, x] || c??[R, x] || c??[C, x] || c??[X, x])
+#define SENDS(c, x) (c??[O, x] || c??[K, x] || c??[F, x] || c??[R, x] || c??[C, x] || c??[X, x] || c??[Z, x])
 
 /* Names that nobody can mention any more are free again. */
 inline sweep() {
@@ -236,7 +281,13 @@ inline sweep() {
 #ifdef LATE
        told = told || SENDS(late[r], eval(i));
 #endif
+#ifdef SHORT
+       told = told || stray[r] == i;
+#endif
        for (j : 1 .. NW) { if :: j != i && kind[j] != FREE && val[j] == i -> told = 1 :: else fi }
+       #ifdef STRANGERS
+       published[i] = (told -> published[i] : 0);
+#endif
        if :: !told -> kind[i] = FREE; val[i] = 0; visit_end[i] = 0 :: else fi
     :: else
     fi
@@ -311,7 +362,14 @@ inline publish() {
      :: up[r] ->
         told = 1;
         j = (msg[MSG(r)] == 0 -> MSG(r) : MSG(r) + MESSAGES - 1);
-        if :: msg[j] == 0 -> msg[j] = e; msg_age[j] = 0; msg_fence[j] = g :: else fi
+        if
+        :: msg[j] == 0 ->
+           msg[j] = e; msg_age[j] = 0; msg_fence[j] = g;
+#ifdef STRANGERS
+           published[e] = 1
+#endif
+        :: else
+        fi
      :: else
      fi
   :: else -> told = e == OTHER
@@ -357,6 +415,19 @@ inline let_go(p) {
   if :: true -> hand_on() :: else fi
 #else
   if
+#ifdef YIELD
+#ifdef BUG_BLIND_YIELD
+  :: op == R && YIELDS && L != 0 -> L = 0; T = 0
+#else
+  :: op == R && YIELDS && L == val[w] ->
+     L = 0; T = 0;
+#ifdef TIMED
+     pause = PAUSE; quiet = QUIET
+#endif
+#endif
+  :: else ->
+  if
+#endif
 #ifdef BUG_KEEP
   /* Its own next waiter is quicker than anybody in line. */
   :: L == val[w] && more[p] > 0 -> L = 0; T = 0
@@ -366,6 +437,9 @@ inline let_go(p) {
 #endif
   :: else
   fi
+#ifdef YIELD
+  fi
+#endif
 #endif
 }
 
@@ -379,13 +453,13 @@ inline execute(p, heard) {
   l0 = L; t0 = T; g = 0;
   if
   :: op == O || op == K || op == F ->
-     if :: op != O && L == 0 -> hand_on(); g = 0 :: else fi;
+     if :: op != O && L == 0 && !PAUSED -> hand_on(); g = 0 :: else fi;
 #ifdef BUG_CONFIRM_REFRESHES
      if :: op == F -> g = (L == val[w] -> confirm_fence[p] : 0); if :: g > 0 -> T = TTL :: else fi :: else fi;
      if :: op == F :: else ->
 #endif
      if
-     :: L == 0 || L == val[w] ->
+     :: L == 0 && !PAUSED || L == val[w] ->
         leave_line(); v = val[w];
         CHECK(S2, L == 0 || L == v);
         give()
@@ -402,6 +476,9 @@ inline execute(p, heard) {
            sample[p] = SENT_AGE(p) + 1; asking[p] = NONE; ask_age[p] = 0;
 #ifdef TIMED
            timer[p] = (T + 1 < SAFETY -> T + 1 : SAFETY);
+#ifdef YIELD
+           timer[p] = (L == 0 -> pause + 1 : timer[p]);
+#endif
 #endif
 #ifdef BREAKS
            sent_age[p] = 0
@@ -428,12 +505,16 @@ inline execute(p, heard) {
 #ifdef BREAKS
      if :: heard && (undo[w] == R_SENT && op == R || undo[w] == C_SENT && op == C) -> undo[w] = 0 :: else fi
 #endif
-  :: op == X ->
+  :: op == X || op == Z ->
+     b = TTL;
+#ifdef SHORT
+     b = (op == X -> TTL : SHORT);
+#endif
 #ifdef BUG_BLIND_REFRESH
-     r = YES; L = val[w]; T = TTL;
+     r = YES; L = val[w]; T = b;
 #else
      r = (L == val[w] -> YES : NO);
-     if :: L == val[w] -> T = TTL :: else fi;
+     if :: L == val[w] -> T = b :: else fi;
 #endif
      if :: heard && refreshing[p] == SENT && refresh_wid[p] == w -> refreshing[p] = r :: else fi
   fi;
@@ -444,6 +525,14 @@ inline execute(p, heard) {
 proctype Server() {
   do
   :: d_step { nempty(calls[0]) -> calls[0]?op,w; execute(0, 1); sweep() }
+#ifdef YIELD
+#ifndef TIMED
+  :: d_step { nempty(calls[0]) -> yields = 1; calls[0]?op,w; execute(0, 1); yields = 0; sweep() }
+#endif
+#endif
+#ifdef SHORT
+  :: d_step { stray[0] != 0 -> op = stray_op[0]; w = stray[0]; execute(0, 0); sweep() }
+#endif
 #if NP > 1
   :: d_step { nempty(calls[1]) -> calls[1]?op,w; execute(1, 1); sweep() }
 #endif
@@ -473,7 +562,8 @@ inline ask(p, o) {
 
 inline confirm(p) {
   send(p, F, cur[p]);
-  confirming[p] = (up[p] -> SENT : UNSENT); confirm_age[p] = 0
+  confirming[p] = (up[p] -> SENT : UNSENT); confirm_age[p] = 0;
+  OVERHEARS(p)
 }
 
 /* The wait is over; what it asked is not listened to any more, though it may still arrive. */
@@ -485,6 +575,9 @@ inline stop_asking(p) {
 #endif
 #ifdef TIMED
   timer[p] = 0; unserved[p] = 0;
+#endif
+#ifdef STRANGERS
+  overheard[p] = 0;
 #endif
 #ifdef ORDER
   overtaken[p] = 0
@@ -565,12 +658,35 @@ inline expire(p) { not_held(p); if :: refresh_of[p] == CURRENT -> refresh_of[p] 
 #define ENOUGH_LEFT(p) (10 * until[p] >= 8 * TTL)
 #endif
 
+/* Under the same token, what is on its way for one holder would find the next one. */
+#ifdef BUG_PASS_ASKED
+#define NOT_ASKED(p) true
+#else
+#define NOT_ASKED(p) (refreshing[p] == NONE)
+#endif
+
+/* Nobody hears the answer any more; but it is sent again when it stays away. */
+#ifdef SHORT
+inline forget_refresh(p) {
+  if
+  :: refreshing[p] == SENT || refreshing[p] == UNSENT ->
+     stray[p] = refresh_wid[p]; stray_op[p] = (refresh_short[p] -> Z : X);
+     refreshing[p] = NONE; refresh_wid[p] = 0; refresh_age[p] = 0; refresh_short[p] = 0
+  :: else
+  fi
+}
+#else
+inline forget_refresh(p) { skip }
+#endif
+
 /* Ours to give: to the next of our own, else back. */
 inline unlock(p) {
   w = held[p];
   refresh_of[p] = ENDED;
+  r = NOT_ASKED(p);
+  forget_refresh(p);
   if
-  :: more[p] > 0 && fences_left[p] > 0 && IN_WINDOW(p) && ENOUGH_LEFT(p) ->
+  :: more[p] > 0 && fences_left[p] > 0 && IN_WINDOW(p) && ENOUGH_LEFT(p) && r ->
      CHECK(S6, until[p] > 0 && window[p] > 0);
      more[p]--; fences_left[p]--;
 #ifdef FENCES
@@ -600,7 +716,7 @@ inline refreshed(p) {
   :: refreshing[p] == YES && refresh_of[p] == CURRENT ->
 #endif
      if
-     :: refresh_age[p] < TTL -> until[p] = TTL - refresh_age[p]; CHECK_S3(L == val[w] && T >= until[p])
+     :: refresh_age[p] < LIFE(p) -> until[p] = LIFE(p) - refresh_age[p]; CHECK_S3(L == val[w] && T >= until[p])
      :: else -> not_held(p)
      fi
 #ifdef BUG_LATE_REFRESH
@@ -611,8 +727,28 @@ inline refreshed(p) {
   :: refreshing[p] == NO && refresh_of[p] == CURRENT -> not_held(p)
   :: else
   fi;
+#ifdef SHORT
+  refresh_short[p] = 0;
+#endif
   refreshing[p] = NONE; refresh_wid[p] = 0; refresh_of[p] = ENDED; refresh_age[p] = 0
 }
+
+/* A hold that is alive is not taken for a message, whatever its fence. */
+#ifdef STRANGERS
+#ifdef BUG_STRANGER_TAKES
+#define ALIVE(p, w) false
+#else
+#define ALIVE(p, w) (held[p] == w && until[p] > 0)
+#endif
+#ifdef BUG_OVERHEARD
+#define SURE_NAME(p) true
+#else
+#define SURE_NAME(p) (!overheard[p])
+#endif
+#else
+#define ALIVE(p, w) false
+#define SURE_NAME(p) true
+#endif
 
 /* w: the wait that a message names, e: its age, g: its fence */
 inline hear(p) {
@@ -626,7 +762,7 @@ inline hear(p) {
      v = (sample[p] == 0 || e + sample[p] - 1 >= TTL -> 0 : TTL - e - (sample[p] - 1));
 #endif
      if
-     :: 2 * v < TTL ->
+     :: 2 * v < TTL || !SURE_NAME(p) ->
         confirm(p);
 #ifdef BUG_CONFIRM_REFRESHES
         confirm_fence[p] = g
@@ -636,7 +772,7 @@ inline hear(p) {
 #ifdef BUG_TWICE
   :: w != cur[p] && kind[w] == SERVED && held[p] == w -> CHECK(S7, kind[w] != SERVED)
 #endif
-  :: w != cur[p] && (kind[w] == LEFT || (kind[w] == SERVED && NEWER(g, visit_end[w]))) -> undo_it(p, w)
+  :: w != cur[p] && !ALIVE(p, w) && (kind[w] == LEFT || (kind[w] == SERVED && NEWER(g, visit_end[w]))) -> undo_it(p, w)
   :: else
   fi
 }
@@ -678,6 +814,12 @@ proctype P(byte p) {
 #ifdef REFRESH
   :: d_step { ON(p) && up[p] && held[p] != 0 && until[p] > 0 && refreshing[p] == NONE && SPACE(p, 1) ->
        calls[p]!X(held[p]); refresh_wid[p] = held[p]; refreshing[p] = SENT; refresh_of[p] = CURRENT; refresh_age[p] = 0 }
+#ifdef SHORT
+  /* The shorter of both lives alone is sure until the answer is here. */
+  :: d_step { ON(p) && up[p] && held[p] != 0 && until[p] > 0 && refreshing[p] == NONE && SPACE(p, 1) ->
+       calls[p]!Z(held[p]); refresh_wid[p] = held[p]; refreshing[p] = SENT; refresh_of[p] = CURRENT; refresh_age[p] = 0;
+       refresh_short[p] = 1; until[p] = (until[p] < SHORT -> until[p] : SHORT) }
+#endif
   :: d_step { ON(p) && refreshing[p] >= YES && SPACE(p, 1) -> refreshed(p); sweep() }
 #endif
 #ifdef BREAKS
@@ -714,13 +856,19 @@ inline older(x) { x = (x < TTL -> x + 1 : x) }
 #define ALL_IN_TIME (IN_TIME(0) && IN_TIME(1))
 #endif
 
+#ifdef YIELD
+#define PUT_OFF PAUSE
+#else
+#define PUT_OFF 0
+#endif
+
 /* L1: while somebody waits the lock is not free for longer than the safety timer and its answer take.
    L3: a lock that was given to a process that runs is taken, or goes back if nobody wants it. */
 inline watch() {
   b = 0;
   for (i : 0 .. NP - 1) {
     unserved[i] = (ON(i) && cur[i] != 0 && L == 0 -> unserved[i] + 1 : 0);
-    CHECK(L1, unserved[i] <= SAFETY + DELAY);
+    CHECK(L1, unserved[i] <= SAFETY + DELAY + PUT_OFF);
     if :: ON(i) && OURS(L) && L != 0 && OWNER(L) == i && (held[i] == 0 || val[held[i]] != L) -> b = 1 :: else fi;
     lag[i] = (OWED(i) -> lag[i] + 1 : 0)
   }
@@ -735,6 +883,14 @@ inline watch() { skip }
 inline tick() {
   watch();
   if :: T > 0 -> T--; L = (T == 0 -> 0 : L) :: else fi;
+#ifdef YIELD
+#ifdef TIMED
+#ifndef BUG_PAUSE_STAYS
+  if :: pause > 0 -> pause-- :: else fi;
+#endif
+  if :: quiet > 0 -> quiet-- :: else fi;
+#endif
+#endif
   for (i : 0 .. NP - 1) {
     if :: asking[i] != NONE -> older(ask_age[i]) :: else fi;
 #ifdef BREAKS
@@ -772,11 +928,16 @@ inline cut(p) {
   :: empty(calls[p]) -> break
   od;
   drop(MSG(p)); drop(MSG(p) + MESSAGES - 1);
+  if :: cur[p] != 0 -> OVERHEARS(p) :: else fi;
   asking[p] = (asking[p] != NONE -> UNSENT : NONE); ask_fence[p] = 0; sent_age[p] = 0;
   confirming[p] = (confirming[p] != NONE -> UNSENT : NONE); confirm_fence[p] = 0;
   refreshing[p] = (refreshing[p] != NONE -> UNSENT : NONE);
   for (i : FIRST(p) .. FIRST(p) + NV - 1) {
+#ifdef BUG_NO_RESEND
+    undo[i] = 0
+#else
     undo[i] = (undo[i] == R_SENT -> R_UNSENT : (undo[i] == C_SENT -> C_UNSENT : undo[i]))
+#endif
   }
 }
 #endif
@@ -834,6 +995,14 @@ inline die(p) {
 #define LOSES(p)
 #endif
 
+#ifdef STRANGERS
+/* What it repeats was made before, and arrives before it on the same connection. */
+#define FORGES(x) \
+  :: d_step { up[0] && published[x] && msg[MSG(0)] != x && msg[MSG(0) + MESSAGES - 1] != x && \
+       (msg[MSG(0)] == 0 || msg[MSG(0) + MESSAGES - 1] == 0) -> \
+       j = (msg[MSG(0)] == 0 -> MSG(0) : MSG(0) + MESSAGES - 1); msg[j] = x; msg_age[j] = 0; msg_fence[j] = 1 }
+#endif
+
 proctype World() {
   do
   :: d_step { ALL_IN_TIME -> tick(); sweep() }
@@ -849,6 +1018,12 @@ proctype World() {
 #if NP > 1
   :: d_step { nempty(late[1]) -> late[1]?op,w; sweep() }
 #endif
+#endif
+#ifdef SHORT
+  :: d_step { stray[0] != 0 -> stray[0] = 0; stray_op[0] = 0; sweep() }
+#endif
+#ifdef STRANGERS
+  FORGES(1) FORGES(2)
 #endif
 #ifdef COMPANY
   /* Others do whatever the script, or Go's, lets them do with a lock that is free or theirs. */
