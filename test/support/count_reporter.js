@@ -1,6 +1,6 @@
 // @ts-check
 // How long jest may take to end once all tests have; by then something that was left open keeps it alive.
-const END_LIMIT_MS = 10_000;
+const END_LIMIT_MS = 30_000;
 
 /** Closes jest's output with one line that counts: `12 passed, 0 failed, 1 skipped`. */
 export default class CountReporter {

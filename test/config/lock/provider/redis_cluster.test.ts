@@ -5,7 +5,7 @@ import { lock } from 'mcube-lock';
 import { slot } from '../../../../src/config/lock/provider/redis/slots.js';
 import { handOver, isToldAtOnce, PATIENT } from '../../../support/hand_over.js';
 import { keepsLockPromises } from '../../../support/lock_promises.js';
-import { runScript } from '../../../support/child.js';
+import { isAlive, runScript } from '../../../support/child.js';
 import { describeWithOwnRedis, startCluster, uniquePrefix, type RedisCluster } from '../../../support/redis_server.js';
 import { eventually, undisturbed } from '../../../support/time.js';
 
@@ -168,7 +168,11 @@ describeWithOwnRedis('locks on a cluster of three masters', () => {
     const off = keys.find((key) => !first(key))!;
     await isToldAtOnce(factory, other, again);
     const held = await factory.new(on, '60s').lock();
+    const { pid } = lost;
     await lost.kill();
+    expect(isAlive(pid)).toBe(false);
+    // Nor does anybody else who was given its port.
+    await expect(lost.cli('ping')).rejects.toThrow('Connection refused');
     await (await factory.new(off, '60s').lock()).unlock();
     await expect(held.refresh()).rejects.toBeInstanceOf(lock.ProviderUnreachableError);
     await expect(factory.new(again, '1s').tryLock()).rejects.toBeInstanceOf(lock.ProviderError);
