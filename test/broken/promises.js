@@ -678,6 +678,14 @@ export const BROKEN = [
     tests: [SCRIPTED],
   },
   {
+    promise: 'a server that cannot let us listen now is asked again',
+    file: lock('provider/redis/connection.ts'),
+    from: 'if (isReplyError(error) && !NOT_NOW.test(error.message))',
+    to: 'if (isReplyError(error))',
+    tests: [SCRIPTED],
+    only: 'cannot let us listen',
+  },
+  {
     promise: 'a watch that is not answered holds nobody up',
     file: lock('provider/redis/store.ts'),
     from: 'Promise.race([watching, late])',

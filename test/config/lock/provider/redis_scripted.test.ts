@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { afterEach, describe, expect, it } from '@jest/globals';
+import { afterEach, describe, expect, it, jest } from '@jest/globals';
 import { Redis } from 'ioredis';
 import { LockFactory } from '../../../../src/config/lock/factory.js';
 import { RedisStore } from '../../../../src/config/lock/provider/redis/index.js';
@@ -145,6 +145,27 @@ describe('locks on a server of the test', () => {
     known = false;
     // "Not yours", to a release that was never run before.
     await expect(locker.unlock()).rejects.toMatchObject({ code: 'ERR_LOCK_NOT_HELD' });
+  });
+
+  it.each([
+    'BUSY Redis is busy running a script. You can only call SCRIPT KILL or SHUTDOWN NOSAVE.',
+    'LOADING Redis is loading the dataset in memory',
+  ])('a server that cannot let us listen now is asked again, and waiters do not poll for good: %s', async (busy) => {
+    const warned = jest.spyOn(process, 'emitWarning').mockImplementation(() => undefined);
+    const publish = jest.spyOn(ScriptedRedis.prototype, 'publish').mockRejectedValueOnce(replyError(busy));
+    try {
+      const locks = open(({ op }) => (op === 'R' ? 1 : held()));
+      const waiting = locks.new('k', '60s').lock();
+      waiting.catch(() => undefined);
+      await inLine();
+      expect(publish).toHaveBeenCalledTimes(2);
+      expect(warned).not.toHaveBeenCalled();
+      server.copies[0]!.tell(`${widOf(entries()[0])}|${microseconds()}|${microseconds()}`);
+      await (await waiting).unlock();
+    } finally {
+      publish.mockRestore();
+      warned.mockRestore();
+    }
   });
 
   it('a watch over a foreign holder that Redis does not answer holds nobody up', async () => {

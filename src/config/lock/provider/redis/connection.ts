@@ -16,6 +16,9 @@ import { SCRIPT, SCRIPT_SHA } from './script.js';
 /** A server that does not even say whether it lets us listen is polled meanwhile. */
 const LISTEN_LIMIT: Milliseconds = 1_000;
 
+/** A server that cannot do it now, and will; whatever else it refuses it refuses for good. */
+const NOT_NOW = /^(?:BUSY|LOADING|MASTERDOWN|CLUSTERDOWN)\b/;
+
 /** How Redis words, in a script, what a user may not do: since version 7, and before. */
 const REFUSED = /NOPERM|ACL|The user executing the script can't/;
 
@@ -120,7 +123,7 @@ export class Connection {
       await unless(over, this.#ears.add(nodesOf(client, 'master')));
       this.listening = this.#client === client && this.#ears.any;
     } catch (error) {
-      if (isReplyError(error)) this.#polled(error.message);
+      if (isReplyError(error) && !NOT_NOW.test(error.message)) this.#polled(error.message);
     } finally {
       this.#use(-1, false);
     }
