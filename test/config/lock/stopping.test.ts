@@ -78,7 +78,7 @@ function endedWell(ended: Ended, how: string, limit: number): void {
     { stopped: true, held: false },
     { ended: true, held: false },
   ]);
-  expect(last!.ms - stopped!.ms).toBeLessThan(4_000);
+  expect(last!.ms - stopped!.ms).toBeLessThan(2_500);
 }
 
 const WAYS = { stop: STOP, signal: SIGNAL };

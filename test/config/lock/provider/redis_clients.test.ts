@@ -135,7 +135,7 @@ describeWithOwnRedis('a server that speaks RESP2 alone', () => {
     `;
     const ended = await runScript(script);
     expect(ended).toMatchObject({ code: 0, timedOut: false, stderr: '' });
-    expect(Number(ended.stdout)).toBeLessThan(5_000);
+    expect(Number(ended.stdout)).toBeLessThan(1_800);
   });
 
   const connections = async (type: string): Promise<number> =>

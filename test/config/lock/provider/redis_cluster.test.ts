@@ -137,7 +137,7 @@ describeWithOwnRedis('locks on a cluster of three masters', () => {
     `;
     const ended = await runScript(script);
     expect(ended).toMatchObject({ code: 0, timedOut: false, stderr: '' });
-    expect(Number(ended.stdout)).toBeLessThan(5_000);
+    expect(Number(ended.stdout)).toBeLessThan(1_800);
   });
 
   it('a wrong password is told at once, without showing it', async () => {
