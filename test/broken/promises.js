@@ -17,6 +17,7 @@ const HOSTILE = 'test/config/lock/hostile.test.ts';
 const YIELD = 'test/config/lock/provider/redis_yield.test.ts';
 const SCRIPTED = 'test/config/lock/provider/redis_scripted.test.ts';
 const LATE = 'test/config/lock/provider/redis_late.test.ts';
+const PROMISES = 'test/config/lock/provider/redis_promises.test.ts';
 const FOREIGN = 'test/config/lock/provider/redis_foreign.test.ts';
 const WAITING = 'test/config/lock/provider/redis_waiting.test.ts';
 const QUEUE = 'test/config/lock/queue.test.ts';
@@ -438,6 +439,15 @@ export const BROKEN = [
     to: '',
     tests: [FOREIGN],
     only: 'keeps no process alive',
+    built: true,
+  },
+  {
+    promise: 'a second connection keeps no process alive while it is being made',
+    file: lock('provider/redis/ears.ts'),
+    from: 'setImmediate(() => ear.stream?.unref());',
+    to: '',
+    tests: [PROMISES],
+    only: 'second connection of RESP2',
     built: true,
   },
   {

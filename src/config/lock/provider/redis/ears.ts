@@ -70,7 +70,10 @@ export class Ears {
     this.#seconds.add(ear);
     ear.on('error', () => undefined);
     ear.once('end', () => this.#seconds.delete(ear));
-    await ear.connect();
+    const connecting = ear.connect();
+    // By then there is a socket. It keeps no process alive: who waits has others for that.
+    setImmediate(() => ear.stream?.unref());
+    await connecting;
     ear.stream.unref();
     return ear;
   }

@@ -1,0 +1,111 @@
+import { createServer, type AddressInfo, type Socket } from 'node:net';
+import { afterEach, beforeEach, expect, it } from '@jest/globals';
+import { Redis } from 'ioredis';
+import { lock } from 'mcube-lock';
+import { runScript } from '../../../support/child.js';
+import { describeWithOwnRedis, startRedis, type RedisServer } from '../../../support/redis_server.js';
+import { TcpProxy } from '../../../support/tcp_proxy.js';
+import { eventually } from '../../../support/time.js';
+
+/** What docs/lock.md and docs/safety.md promise of a server in trouble, and of tokens of one's own. */
+describeWithOwnRedis('on redis', () => {
+  let server: RedisServer;
+  let client: Redis;
+  const open: lock.LockFactory[] = [];
+  const factory = (options: { yield?: boolean } = {}): lock.LockFactory => {
+    const locks = lock.open({ provider: 'redis', client, commandTimeout: '2s', ...options });
+    open.push(locks);
+    return locks;
+  };
+
+  beforeEach(async () => {
+    server = await startRedis();
+    client = new Redis({ host: server.host, port: server.port, lazyConnect: true });
+  });
+  afterEach(async () => {
+    await Promise.allSettled(open.splice(0).map((locks) => locks.close(500)));
+    await server.stop();
+  });
+
+  it.each([false, true])(
+    'unlock and refresh go on when it is out of memory, and hand on to who stands in line; new locks are refused (yield %s)',
+    async (yields) => {
+      const [ours, theirs] = [factory({ yield: yields }), factory({ yield: yields })];
+      const held = await ours.new('k', '60s').lock();
+      const waiting = theirs.new('k', '60s').lock();
+      await eventually(async () => expect(await server.cli('llen', 'k:~q')).toBe('1'));
+      await server.cli('config', 'set', 'maxmemory', '1');
+      await expect(ours.new('new', '1s').tryLock()).rejects.toThrow(/OOM/);
+      await held.refresh('50s');
+      await held.unlock();
+      const next = await waiting;
+      expect(await server.cli('get', 'k')).toBe(next.token);
+      await next.unlock();
+      expect(await server.cli('exists', 'k', 'k:~q', 'new')).toBe('0');
+    },
+  );
+
+  it('a fence is higher than all before it after the loss of all data, hand-overs inside the process included', async () => {
+    const locks = factory();
+    const fences: bigint[] = [];
+    for (let round = 0; round < 3; round += 1) {
+      const before = await locks.new('k', '60s').lock();
+      const waits = Array.from({ length: 300 }, async () => {
+        await using one = await locks.new('k', '60s').lock();
+        fences.push(one.fence!);
+      });
+      fences.push(before.fence!);
+      await before.unlock();
+      await Promise.all(waits);
+      await server.cli('flushall');
+    }
+    fences.slice(1).forEach((fence, at) => expect(fence).toBeGreaterThan(fences[at]!));
+  });
+
+  it('two processes with the same token and metadata are one holder; with other metadata they are two', async () => {
+    const [ours, theirs] = [factory(), factory()];
+    const same = { token: 'mine', metadata: 'a' };
+    const first = await ours.new('k', '60s', same).lock();
+    await expect(theirs.new('k', '60s', { token: 'mine', metadata: 'b' }).tryLock()).rejects.toBeInstanceOf(
+      lock.NotObtainedError,
+    );
+    const second = await theirs.new('k', '30s', same).tryLock();
+    expect(second.fence).toBeGreaterThan(first.fence!);
+    expect(Number(await server.cli('pttl', 'k'))).toBeLessThanOrEqual(30_000);
+    await first.unlock();
+    expect(await server.cli('exists', 'k')).toBe('0');
+    await expect(second.unlock()).rejects.toBeInstanceOf(lock.LockNotHeldError);
+  });
+
+  it('a program ends by itself while the second connection of RESP2, on which it would hear, is being made in vain', async () => {
+    await using old = await startRedis({ args: ['--rename-command', 'HELLO', ''] });
+    await old.cli('set', 'k', 'held by a client without a token', 'PX', '60000');
+    // Takes connections and never says a word.
+    const taken = new Set<Socket>();
+    const silent = createServer((socket) => void taken.add(socket.on('error', () => undefined)));
+    await new Promise<void>((resolve) => silent.listen(0, '127.0.0.1', resolve));
+    const proxy = new TcpProxy(old.port);
+    await proxy.listen();
+    const { code, timedOut, stdout, stderr } = await runScript(
+      `import { Redis } from 'ioredis';
+       import { setTimeout as sleep } from 'node:timers/promises';
+       import { lock } from 'mcube-lock';
+       const locks = lock.open({ provider: 'redis', client: new Redis({ port: ${proxy.port}, lazyConnect: true }) });
+       await (await locks.new('warm', '10s').lock()).unlock();
+       console.log('warm');
+       await sleep(400);
+       await locks.new('k', '60s').lock({ wait: '1500ms' }).catch(({ code }) => console.log(code));`,
+      { onOutput: () => proxy.lead((silent.address() as AddressInfo).port) },
+    );
+    for (const socket of taken) socket.destroy();
+    await proxy.close();
+    await new Promise((resolve) => silent.close(resolve));
+    expect(taken.size).toBeGreaterThan(0);
+    expect({ code, timedOut, stdout, stderr }).toEqual({
+      code: 0,
+      timedOut: false,
+      stdout: 'warm\nERR_LOCK_NOT_OBTAINED\n',
+      stderr: '',
+    });
+  });
+});
