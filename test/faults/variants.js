@@ -135,7 +135,7 @@ export const VARIANTS = [
   {
     ...{ name: 'shared', breaks: 'a key that is held is granted', provider: 'go_cache', plan: 'none', quick: true },
     checks: ['exclusion'],
-    edits: [['queues.js', '&& !known?.alive(now)', '']],
+    edits: [['queues.js', '&& place.free(now)', '']],
   },
   {
     ...{ name: 'counter', breaks: 'fences do not grow', provider: 'go_cache', plan: 'none', quick: true },
@@ -150,7 +150,7 @@ export const VARIANTS = [
   {
     ...{ name: 'asleep', breaks: 'the end of a hold wakes nobody', provider: 'go_cache', plan: 'stalls', quick: true },
     checks: ['liveness', 'answers', 'ends'],
-    edits: [['queue.js', 'return this.#arm(this.holder.until);', 'return;']],
+    edits: [['queue.js', 'return this.#arm(this.place.holder.until);', 'return;']],
   },
 ];
 
