@@ -92,15 +92,10 @@ class Wire {
     this.#answered.push((replies) => {
       operations.forEach(({ resolve }, at) => resolve(Array.isArray(replies) ? replies[at] : replies));
     });
-    return encode([
-      'EVALSHA',
-      this.sha,
-      String(keys.length + 1),
-      GUARD,
-      ...keys,
-      String(operations.filter(({ op }) => op === 'T').length),
-      JSON.stringify(operations.flatMap(ARGUMENTS_OF)),
-    ]);
+    const asked = operations.flatMap(ARGUMENTS_OF);
+    const fences = String(operations.filter(({ op }) => op === 'T').length);
+    const args = operations.length === 1 ? asked : [fences, JSON.stringify(asked)];
+    return encode(['EVALSHA', this.sha, String(keys.length + 1), GUARD, ...keys, ...args]);
   }
 
   #read(chunk: Buffer): void {

@@ -73,6 +73,7 @@ export const VARIANTS = [
         "last = math.max(now() - 1, tonumber(redis.call('GET', guard) or 0))",
         'last = now() - 3 * (now() % 1000000)',
       ],
+      [SCRIPT, 'math.max(before + 1, clock[1] * 1000000 + clock[2])', 'clock[1] * 1000000 - 2 * clock[2]'],
     ],
   },
   {

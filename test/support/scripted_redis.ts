@@ -78,17 +78,19 @@ export class ScriptedRedis extends EventEmitter {
     this.emit('message', this.channel, text);
   }
 
-  evalsha(args: readonly (string | number)[]): Promise<unknown[]> {
+  evalsha(args: readonly (string | number)[]): Promise<unknown> {
     return this.#run('evalsha', args);
   }
 
-  eval(args: readonly (string | number)[]): Promise<unknown[]> {
+  eval(args: readonly (string | number)[]): Promise<unknown> {
     return this.#run('eval', args);
   }
 
-  async #run(command: 'evalsha' | 'eval', [, count, ...rest]: readonly (string | number)[]): Promise<unknown[]> {
+  async #run(command: 'evalsha' | 'eval', [, count, ...rest]: readonly (string | number)[]): Promise<unknown> {
     const keys = rest.slice(1, Number(count)) as string[];
-    const texts = JSON.parse(rest[Number(count) + 1] as string) as string[];
+    const args = rest.slice(Number(count)) as string[];
+    const isOne = args[0]! in ARGUMENTS;
+    const texts = isOne ? args : (JSON.parse(args[1]!) as string[]);
     const operations: Asked[] = [];
     for (let at = 0, place = 0; at < texts.length;) {
       const op = texts[at]!;
@@ -98,13 +100,14 @@ export class ScriptedRedis extends EventEmitter {
       place += op === 'T' ? 1 : 2;
     }
     this.asked.push(...operations);
-    return Promise.all(
+    const replies = await Promise.all(
       operations.map(async (operation) => {
         const reply = await this.answer(operation);
         if (reply instanceof Error) throw reply;
         return reply;
       }),
     );
+    return isOne ? replies[0] : replies;
   }
 }
 

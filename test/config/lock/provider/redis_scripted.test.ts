@@ -189,8 +189,7 @@ describe('the script', () => {
     const entry = 'mlk:AAAAAAAAAAAA|AAAAAAAAAAAA|60000|1|value';
     for (const op of ['O', 'K']) {
       await redis.rpush(line, entry);
-      const asked = JSON.stringify([op, 'value', '60000', '1', entry]);
-      const [fence] = (await redis.eval(SCRIPT, 3, `${prefix}guard`, key, line, '1', asked)) as [number];
+      const fence = await redis.eval(SCRIPT, 3, `${prefix}guard`, key, line, op, 'value', '60000', '1', entry);
       expect(fence).toBeGreaterThan(0);
       expect(await redis.exists(line)).toBe(0);
       await redis.del(key);

@@ -28,13 +28,14 @@ class Flight {
   open: Call[];
   sent: Call[] = [];
   over = false;
-  /** Called when it ends without an answer. */
-  onEnd: (() => void) | undefined;
+  /** Whether it is on its way on the connection that was there. */
+  runs = false;
   #abort: AbortController | undefined;
 
   constructor(
     readonly guard: string,
     calls: Call[],
+    private readonly connection: Connection,
   ) {
     this.open = calls;
     this.errand = calls[0]?.errand ?? false;
@@ -56,7 +57,14 @@ class Flight {
     if (this.over) return;
     this.over = true;
     this.#abort?.abort();
-    this.onEnd?.();
+    this.rest();
+  }
+
+  /** Nothing is on its way any more, or is waited for. */
+  rest(): void {
+    if (!this.runs) return;
+    this.runs = false;
+    this.connection.doneNow(this.errand);
   }
 }
 
@@ -172,26 +180,27 @@ export class Batch {
   }
 
   #send(guard: string, calls: Call[]): void {
-    const flight = new Flight(guard, calls);
+    const flight = new Flight(guard, calls, this.connection);
     for (const call of calls) call.flight = flight;
     this.#flights.add(flight);
     this.#watch();
-    const answer = this.connection.runNow((refused) => this.#request(flight, refused), flight.errand);
-    if (!answer) return void this.#persist(flight);
-    flight.onEnd = () => this.connection.doneNow(flight.errand);
-    // Ends with the answer or with the time, whichever comes first; the other finds it ended.
-    const heard = (take: () => void): void => {
-      if (flight.over) return;
-      flight.onEnd?.();
-      flight.onEnd = undefined;
-      take();
-      if (flight.open.length === 0) this.#land(flight);
-      else void this.#persist(flight);
-    };
-    answer.then(
-      (replies) => heard(() => this.#answered(flight, replies)),
-      (error: unknown) => heard(() => this.#failed(flight, error)),
+    flight.runs = this.connection.runNow(
+      (refused) => this.#request(flight, refused),
+      flight.errand,
+      (reply) => this.#heard(flight, reply),
+      (error) => this.#heard(flight, undefined, error),
     );
+    if (!flight.runs) void this.#persist(flight);
+  }
+
+  /** Ends with the answer or with the time, whichever comes first; the other finds it ended. */
+  #heard(flight: Flight, reply: unknown, error?: unknown): void {
+    if (flight.over) return;
+    flight.rest();
+    if (error === undefined) this.#answered(flight, reply);
+    else this.#failed(flight, error);
+    if (flight.open.length === 0) this.#land(flight);
+    else void this.#persist(flight);
   }
 
   /** Asks again, and opens the connection for it if need be, until everything is answered or the time is up. */
@@ -219,9 +228,10 @@ export class Batch {
     return scriptCall(flight.guard, flight.sent, this.connection.cluster, this.yields);
   }
 
-  #answered(flight: Flight, replies: unknown[]): void {
+  #answered(flight: Flight, reply: unknown): void {
     this.#silent = 0;
     this.#answers += 1;
+    const replies = flight.sent.length === 1 ? [reply] : (reply as unknown[]);
     flight.open = flight.sent.filter((call, at) => !this.#settle(call, replies[at]));
   }
 
@@ -298,8 +308,9 @@ function scriptCall(guard: string, calls: readonly Call[], cluster: boolean, yie
     if (op !== 'T') keys.push(lineOf(call.key, cluster));
     asked.push(op, ...call.args);
   }
-  const args = [String(fences), JSON.stringify(asked)];
-  if (yields) args.push('1');
+  const isOne = calls.length === 1;
+  const args = isOne ? asked : [String(fences), JSON.stringify(asked)];
+  if (yields && (!isOne || 'OK'.includes(asked[0]!))) args.push('1');
   return { keys, args };
 }
 

@@ -64,7 +64,10 @@ export function disconnect(client: RedisClient): void {
 
 /** Whether its sockets keep the process alive. */
 export function keepAlive(client: RedisClient, alive: boolean): void {
-  for (const { stream } of nodesOf(client)) stream?.[alive ? 'ref' : 'unref']();
+  const change = alive ? 'ref' : 'unref';
+  // Twice for each question: without a list of one.
+  if (!isCluster(client)) return void client.stream?.[change]();
+  for (const { stream } of nodesOf(client)) stream?.[change]();
 }
 
 /** The connections to servers that it consists of. */

@@ -87,7 +87,7 @@ export class Connection {
    * @param signal nobody waits for the answer any more; what was sent cannot be called back
    * @throws ReplyError when the server refused the call as a whole; any other error when the answer did not come
    */
-  async run(request: Request, signal: AbortSignal, errand: boolean): Promise<unknown[]> {
+  async run(request: Request, signal: AbortSignal, errand: boolean): Promise<unknown> {
     this.#use(1, errand);
     try {
       const client = this.#client?.status === 'ready' ? this.#client : await unless(signal, this.#open());
@@ -98,14 +98,21 @@ export class Connection {
   }
 
   /**
-   * The same on the connection that is there, without any wait for one; undefined when there is none. Most questions go
-   * this way, so that nothing is set up for them that they do not need.
+   * The same on the connection that is there, without any wait for one; false when there is none. Most questions go this
+   * way, so that nothing is set up for them that they do not need. Who is told of the answer, or why there is none, then
+   * says `doneNow`.
    */
-  runNow(request: Request, errand: boolean): Promise<unknown[]> | undefined {
+  runNow(
+    request: Request,
+    errand: boolean,
+    answered: (reply: unknown) => void,
+    failed: (error: unknown) => void,
+  ): boolean {
     const client = this.#client;
-    if (client?.status !== 'ready') return undefined;
+    if (client?.status !== 'ready') return false;
     this.#use(1, errand);
-    return evaluate(client, request);
+    evaluate(client, request).then(answered, failed);
+    return true;
   }
 
   /** Nobody waits any more for the answer of what `runNow` sent; it has come, or it has not. */
@@ -238,19 +245,17 @@ export class Connection {
  * in between, what was asked later runs first. That matters for one operation alone: one that undoes the earlier one, which was
  * given up by then. So what is sent the second time is asked for anew, and what was given up is not in it.
  */
-async function evaluate(client: RedisClient, request: Request): Promise<unknown[]> {
-  try {
-    return await send(client, 'evalsha', SCRIPT_SHA, request());
-  } catch (error) {
+function evaluate(client: RedisClient, request: Request): Promise<unknown> {
+  return send(client, 'evalsha', SCRIPT_SHA, request()).catch((error: unknown) => {
     if (!(error instanceof Error && error.message.startsWith('NOSCRIPT'))) throw error;
     const again = request(true);
-    return again.keys.length === 1 ? [] : await send(client, 'eval', SCRIPT, again);
-  }
+    return again.keys.length === 1 ? [] : send(client, 'eval', SCRIPT, again);
+  });
 }
 
 /** In one array: hundreds of arguments by themselves would be copied several times. */
-function send(client: RedisClient, command: 'eval' | 'evalsha', script: string, call: ScriptCall): Promise<unknown[]> {
-  type InOne = Record<typeof command, (args: (string | number)[]) => Promise<unknown[]>>;
+function send(client: RedisClient, command: 'eval' | 'evalsha', script: string, call: ScriptCall): Promise<unknown> {
+  type InOne = Record<typeof command, (args: (string | number)[]) => Promise<unknown>>;
   return (client as unknown as InOne)[command]([script, call.keys.length, ...call.keys, ...call.args]);
 }
 

@@ -4,10 +4,13 @@ import { createHash } from 'node:crypto';
  * Every lock operation, several in one call, each on its own key. All of them run or none: Redis runs a script alone.
  *
  * KEYS   1: the fence guard; then for each operation the lock's key, and behind it, but for T, the list of those who wait
- * ARGV   1: how many fences the operations may take
+ * ARGV   of several operations
+ *        1: how many fences they may take
  *        2: a JSON array of texts: for each operation its letter and its arguments. One long argument costs client and
  *           server much less than many short ones
  *        3: 1 when keys may be let be free for a moment, see Y
+ *        of one operation
+ *        its letter and its arguments; for O and K a sixth as the third above
  *   T value ttl               try: obtain the key, or nothing; one fence
  *   O value ttl block entry   obtain the key; `entry`, unless empty, stands in line when another has it
  *   K value ttl block entry   ask again for a waiter that stands in line: the "kick"
@@ -18,7 +21,7 @@ import { createHash } from 'node:crypto';
  *   Y value followed          release as R, but every 100 ms at most let the key be free instead of handing it on, so that
  *                             those in no line find it; only if others wait, or \`followed\` is 1: one who waits asks behind it
  *   N                         hand on a key that was let be free, the "nudge"
- * reply  one element for each operation:
+ * reply  of one operation its reply, of several an array of them:
  *   T O K  the first fence of a block (an integer >= 1) when granted, else {left, foreign, time}: another has the key for
  *          `left` ms more (-1: it has no end); foreign is 1 when the holder is none of ours, who will not tell its release;
  *          time is the server's, in microseconds; a fourth element says why the entry could not stand in line
@@ -37,7 +40,27 @@ import { createHash } from 'node:crypto';
  * microseconds, or one more than the last one if that is higher: it grows over restarts, expiry and loss of data.
  */
 export const SCRIPT = `
-local guard, reserved, yields = KEYS[1], tonumber(ARGV[1]), ARGV[3]
+-- One try of a free key, or one release that nobody waits for: most calls are one of these, and are answered before any
+-- function is made, which takes longer than to run it.
+local op, value, entry = ARGV[1], ARGV[2], nil
+if op == 'T' then
+  local set = redis.pcall('SET', KEYS[2], value, 'NX', 'PX', ARGV[3])
+  if set and set.ok then
+    local clock, before = redis.pcall('TIME'), tonumber(redis.pcall('GET', KEYS[1]) or 0)
+    if clock[2] and before then
+      local fence = math.max(before + 1, clock[1] * 1000000 + clock[2])
+      if redis.pcall('SET', KEYS[1], string.format('%.0f', fence)).ok then return fence end
+    end
+    redis.call('DEL', KEYS[2])
+  end
+elseif op == 'R' and redis.pcall('GET', KEYS[2]) == value then
+  entry = redis.pcall('LPOP', KEYS[3])
+  if not entry then return redis.call('DEL', KEYS[2]) end
+end
+
+local guard, reserved = KEYS[1], tonumber(ARGV[1])
+local is_one = not reserved
+local yields = ARGV[is_one and 6 or 3]
 local time, last, limit
 
 local function now()
@@ -54,43 +77,58 @@ local function fences(count)
     limit = last
   end
   if last + count > limit then
-    limit = last + math.max(count, reserved)
+    limit = last + math.max(count, reserved or 0)
     redis.call('SET', guard, string.format('%.0f', limit))
   end
   last = last + count
   return last - count + 1
 end
 
--- All but the try of a free key and the release that nobody waits for, which most calls are: made when it is needed, for
--- making functions takes longer than running them.
-local function others()
-  local function give(key, value, ttl, block)
-    local fence = fences(tonumber(block))
-    redis.call('SET', key, value, 'PX', ttl)
-    return fence
-  end
+local function give(key, value, ttl, block)
+  local fence = fences(tonumber(block))
+  redis.call('SET', key, value, 'PX', ttl)
+  return fence
+end
 
-  -- Whether a process hears the channel on this very server. Asked before anything is told: a replica, or another node of a
-  -- cluster, would pass the message on to one who is not heard of here, beside the next in line. Who may not ask, tries.
-  local function heard(channel)
-    local counted = redis.pcall('PUBSUB', 'NUMSUB', channel)
-    if counted.err then return redis.pcall('PUBLISH', channel, '') ~= 0 end
-    return counted[2] > 0
-  end
+-- Whether a process hears the channel on this very server. Asked before anything is told: a replica, or another node of a
+-- cluster, would pass the message on to one who is not heard of here, beside the next in line. Who may not ask, tries.
+local function heard(channel)
+  local counted = redis.pcall('PUBSUB', 'NUMSUB', channel)
+  if counted.err then return redis.pcall('PUBLISH', channel, '') ~= 0 end
+  return counted[2] > 0
+end
 
-  local function hand_on(key, queue, entry)
-    while type(entry) == 'string' do
-      local channel, wid, ttl, block, value = string.match(entry, '^(.-)|(.-)|(.-)|(.-)|(.*)$')
-      if channel and heard(channel) then
-        local fence = give(key, value, ttl, block)
-        redis.pcall('PUBLISH', channel, string.format('%s|%.0f|%.0f', wid, fence, now()))
-        return true
-      end
-      entry = redis.pcall('LPOP', queue)
+local function hand_on(key, queue, entry)
+  while type(entry) == 'string' do
+    local channel, wid, ttl, block, value = string.match(entry, '^(.-)|(.-)|(.-)|(.-)|(.*)$')
+    if channel and heard(channel) then
+      local fence = give(key, value, ttl, block)
+      redis.pcall('PUBLISH', channel, string.format('%s|%.0f|%.0f', wid, fence, now()))
+      return true
     end
-    return false
+    entry = redis.pcall('LPOP', queue)
   end
+  return false
+end
 
+local function handed_on(key, queue, entry)
+  if hand_on(key, queue, entry) then return 2 end
+  redis.call('DEL', key)
+  return 1
+end
+
+local function error_of(why)
+  return { err = type(why) == 'table' and why.err or tostring(why) }
+end
+
+-- The release of one operation, when somebody may wait.
+if entry then
+  local ok, reply = pcall(handed_on, KEYS[2], KEYS[3], entry)
+  return ok and reply or error_of(reply)
+end
+
+-- All but the try of a free key and the release: made when it is needed.
+local function others()
   local function stand_in_line(queue, entry)
     if not redis.call('LPOS', queue, entry) then redis.call('RPUSH', queue, entry) end
     redis.call('PEXPIRE', queue, 120000)
@@ -125,7 +163,7 @@ local function others()
   end
 
   -- How many texts each takes, its letter included.
-  local run = { hand_on = hand_on, length = { O = 5, K = 5, X = 3, P = 2, Y = 3, N = 1 } }
+  local run = { length = { O = 5, K = 5, X = 3, P = 2, Y = 3, N = 1 } }
 
   local function is_free(queue, current)
     return not current and pause_of(queue) <= 0
@@ -161,9 +199,7 @@ local function others()
         return 3
       end
     end
-    if hand_on(key, queue, redis.pcall('LPOP', queue)) then return 2 end
-    redis.call('DEL', key)
-    return 1
+    return handed_on(key, queue, redis.pcall('LPOP', queue))
   end
 
   function run.N(key, queue)
@@ -202,13 +238,7 @@ end
 
 local function release(key, queue, value)
   if redis.call('GET', key) ~= value then return 0 end
-  local entry = redis.pcall('LPOP', queue)
-  if entry then
-    run = run or others()
-    if run.hand_on(key, queue, entry) then return 2 end
-  end
-  redis.call('DEL', key)
-  return 1
+  return handed_on(key, queue, redis.pcall('LPOP', queue))
 end
 
 local function leave(key, queue, value, entry)
@@ -216,9 +246,9 @@ local function leave(key, queue, value, entry)
   return release(key, queue, value)
 end
 
-local asked, replies = cjson.decode(ARGV[2]), {}
+local asked, replies = is_one and ARGV or cjson.decode(ARGV[2]), {}
 local at, place = 1, 2
-for i = 1, #KEYS do
+for i = 1, is_one and 1 or #KEYS do
   local op, key, queue = asked[at], KEYS[place], KEYS[place + 1]
   if not op then break end
   local ok, reply
@@ -236,10 +266,9 @@ for i = 1, #KEYS do
     ok, reply = pcall(run[op], key, queue, asked[at + 1], asked[at + 2], asked[at + 3], asked[at + 4])
     at, place = at + run.length[op], place + 2
   end
-  if not ok then reply = { err = type(reply) == 'table' and reply.err or tostring(reply) } end
-  replies[i] = reply
+  replies[i] = ok and reply or error_of(reply)
 end
-return replies
+return is_one and replies[1] or replies
 `;
 
 /** By this name the server knows the script once it has seen it. */
