@@ -772,4 +772,11 @@ export const BROKEN = [
     to: '',
     tests: [THREAD],
   },
+  {
+    promise: 'a renewal only lengthens',
+    file: lock('provider/redis/store.ts'),
+    from: "limit === undefined ? 'X' : 'L'",
+    to: "'X'",
+    tests: ['test/config/lock/provider/redis_renewal.test.ts'],
+  },
 ];

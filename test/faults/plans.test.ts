@@ -1,9 +1,10 @@
-import { readFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, it } from '@jest/globals';
 import { PROJECT } from '../support/child.js';
 import { PLANS, plansOf } from './plans.js';
-import { VARIANTS } from './variants.js';
+import { broken, VARIANTS } from './variants.js';
 
 it('every plan is described', () => {
   const readme = readFileSync(join(PROJECT, 'test/faults/README.md'), 'utf8');
@@ -17,6 +18,15 @@ it('every plan is described', () => {
 it('a plan is named once for each provider', () => {
   const names = PLANS.map(({ provider, name }) => `${provider} ${name}`);
   expect(new Set(names).size).toBe(names.length);
+});
+
+it.each(VARIANTS.map((variant) => [variant.name, variant] as const))('the variant %s fits the source', (_, variant) => {
+  const folder = mkdtempSync(join(tmpdir(), 'mcube-lock-variants-'));
+  try {
+    expect(() => broken(join(PROJECT, 'dist'), variant, folder)).not.toThrow();
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
 });
 
 it('every variant is to be noticed in a plan that there is, by a check of the oracle', () => {

@@ -3,6 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { afterEach, beforeEach, expect, it } from '@jest/globals';
 import { Redis } from 'ioredis';
 import { lock } from 'mcube-lock';
+import { RedisStore } from '../../../../src/config/lock/provider/redis/index.js';
 import { describeWithOwnRedis, startRedis, type RedisServer } from '../../../support/redis_server.js';
 import { eventually } from '../../../support/time.js';
 
@@ -48,6 +49,23 @@ describeWithOwnRedis('renewal on redis', () => {
     expect(held.every((one) => one.held)).toBe(true);
     expect(locks.renewal.leases).toBe(1_000);
     await Promise.all(held.map((one) => one.unlock()));
+  });
+
+  it('only lengthens: one that arrives late does not shorten a later hold of the same value', async () => {
+    const client = new Redis({ host: server.host, port: server.port, lazyConnect: true });
+    const store = new RedisStore(client);
+    const ask = { key: 'k', value: 'of its own', plain: false, ttl: 60_000, until: 0, memo: undefined };
+    await store.obtain(ask, performance.now());
+    const before = performance.now();
+    expect(await store.refresh(ask, 1_000, 500)).toBeLessThanOrEqual(performance.now() + 1_000);
+    const left = async (): Promise<number> => Number(await server.cli('pttl', 'k'));
+    expect(await left()).toBeGreaterThan(60_000 - (performance.now() - before) - 1_000);
+    await store.refresh(ask, 90_000, 500);
+    expect(await left()).toBeGreaterThan(60_000);
+    await store.refresh(ask, 1_000);
+    expect(await left()).toBeLessThanOrEqual(1_000);
+    expect(await store.refresh({ ...ask, value: 'another' }, 1_000, 500)).toBeUndefined();
+    await store.close(100);
   });
 
   it('survives a connection that died without a word: it is opened anew before the ttl is over', async () => {

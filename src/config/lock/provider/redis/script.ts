@@ -17,6 +17,8 @@ import { createHash } from 'node:crypto';
  *   R value                   release: the next in line has the key, and is told
  *   C value entry             out of the line, and release if the key was given to the entry meanwhile
  *   X value ttl               refresh
+ *   L value ttl               lengthen: as X, but what lasts longer stays so. A renewal that arrives late, on a connection that
+ *                             broke or from another thread, shortens no later hold of the same value
  *   P value                   time left
  *   Y value followed          release as R, but every 100 ms at most let the key be free instead of handing it on, so that
  *                             those in no line find it; only if others wait, or \`followed\` is 1: one who waits asks behind it
@@ -29,7 +31,7 @@ import { createHash } from 'node:crypto';
  *   Y      as R, or 3: it is free and nobody was told. Until 10 ms are over O and K are answered as if another had it, and
  *          are to ask again then
  *   N      1, or 0 when a holder that is none of ours has it while others wait: worth asking again
- *   X      1, or 0 when the value does not have the key
+ *   X, L   1, or 0 when the value does not have the key
  *   P      milliseconds >= 0, or -1 when it has no end, or -3 when the value does not have the key
  *   an error    that operation failed; the others are not concerned
  *
@@ -163,7 +165,7 @@ local function others()
   end
 
   -- How many texts each takes, its letter included.
-  local run = { length = { O = 5, K = 5, X = 3, P = 2, Y = 3, N = 1 } }
+  local run = { length = { O = 5, K = 5, X = 3, L = 3, P = 2, Y = 3, N = 1 } }
 
   local function is_free(queue, current)
     return not current and pause_of(queue) <= 0
@@ -212,6 +214,13 @@ local function others()
   function run.X(key, _, value, ttl)
     if redis.call('GET', key) ~= value then return 0 end
     return redis.call('PEXPIRE', key, ttl)
+  end
+
+  function run.L(key, _, value, ttl)
+    if redis.call('GET', key) ~= value then return 0 end
+    local left = redis.call('PTTL', key)
+    if left ~= -1 and left < tonumber(ttl) then redis.call('PEXPIRE', key, ttl) end
+    return 1
   end
 
   function run.P(key, _, value)
@@ -275,4 +284,4 @@ return is_one and replies[1] or replies
 export const SCRIPT_SHA = createHash('sha1').update(SCRIPT).digest('hex');
 
 /** The letter of an operation. */
-export type Op = 'T' | 'O' | 'K' | 'R' | 'C' | 'X' | 'P' | 'Y' | 'N';
+export type Op = 'T' | 'O' | 'K' | 'R' | 'C' | 'X' | 'L' | 'P' | 'Y' | 'N';

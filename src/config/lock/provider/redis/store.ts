@@ -113,7 +113,8 @@ export class RedisStore implements LockStore, WaitHost {
   refresh(ask: Ask, ttl: Milliseconds, limit?: Milliseconds): Promise<Milliseconds | undefined> {
     const sent = performance.now();
     const reading = new Reply((reply) => (reply === 1 ? this.deadline(sent, ttl) : undefined));
-    const call = new Call('X', this.#prefix + ask.key, [ask.value, String(ttl)], 0, false, reading);
+    const op = limit === undefined ? 'X' : 'L';
+    const call = new Call(op, this.#prefix + ask.key, [ask.value, String(ttl)], 0, false, reading);
     if (limit === undefined) this.#batch.add(call);
     else this.#batch.renew(call, limit);
     return reading.promise;
