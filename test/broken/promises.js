@@ -265,6 +265,14 @@ export const BROKEN = [
     tests: [REDIS, WAITING],
   },
   {
+    promise: 'nobody is given a key without a fence',
+    file: SCRIPT,
+    from: "    end\n    redis.call('DEL', KEYS[2])\n",
+    to: '    end\n',
+    tests: [HOSTILE],
+    only: 'no fence to be had',
+  },
+  {
     promise: 'the fence grows with each acquisition that is asked for alone, on redis',
     file: SCRIPT,
     from: 'local fence = math.max(before + 1, clock[1] * 1000000 + clock[2])',

@@ -172,6 +172,23 @@ describe('on redis', () => {
     await (await factory.new('k', '60s').lock()).unlock();
     await guarded.quit();
   });
+
+  it('with no fence to be had nobody is given a key, whether asked for alone or beside others, and it stays free', async () => {
+    const broken = new Redis({ ...sharedRedis(), keyPrefix: uniquePrefix() });
+    await using factory = lock.open({ provider: 'redis', client: broken });
+    for (const spoil of [() => broken.set('mlk:fence', 'no number'), () => broken.rpush('mlk:fence', 'a list')]) {
+      await broken.del('mlk:fence');
+      await spoil();
+      for (const keys of [['a'], ['a', 'b']]) {
+        const outcomes = await Promise.allSettled(keys.map((key) => factory.new(key, '60s').lock()));
+        for (const outcome of outcomes) expect(outcome).toMatchObject({ reason: { code: 'ERR_LOCK_PROVIDER' } });
+        expect(await broken.exists(...keys)).toBe(0);
+      }
+    }
+    await broken.del('mlk:fence');
+    await (await factory.new('a', '60s').lock()).unlock();
+    await broken.quit();
+  });
 });
 
 describe('through the configuration', () => {
