@@ -1,9 +1,10 @@
 import { createServer, type AddressInfo, type Socket } from 'node:net';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { afterEach, beforeEach, expect, it } from '@jest/globals';
-import { Redis } from 'ioredis';
+import { Cluster, Redis } from 'ioredis';
 import { lock } from 'mcube-lock';
 import { runScript } from '../../../support/child.js';
-import { describeWithOwnRedis, startRedis, type RedisServer } from '../../../support/redis_server.js';
+import { describeWithOwnRedis, startCluster, startRedis, type RedisServer } from '../../../support/redis_server.js';
 import { TcpProxy } from '../../../support/tcp_proxy.js';
 import { eventually } from '../../../support/time.js';
 
@@ -87,7 +88,7 @@ describeWithOwnRedis('on redis', () => {
     const proxy = new TcpProxy(old.port);
     await proxy.listen();
     const { code, timedOut, stdout, stderr } = await runScript(
-      `import { Redis } from 'ioredis';
+      `import { Cluster, Redis } from 'ioredis';
        import { setTimeout as sleep } from 'node:timers/promises';
        import { lock } from 'mcube-lock';
        const locks = lock.open({ provider: 'redis', client: new Redis({ port: ${proxy.port}, lazyConnect: true }) });
@@ -107,5 +108,27 @@ describeWithOwnRedis('on redis', () => {
       stdout: 'warm\nERR_LOCK_NOT_OBTAINED\n',
       stderr: '',
     });
+  });
+
+  it('on a cluster the release of a Go service is noticed within some 0.1 s, without connections for it', async () => {
+    await using cluster = await startCluster();
+    const nodes = new Cluster(cluster.nodes.map(({ host, port }) => ({ host, port })));
+    const locks = lock.open({ provider: 'redis', client: nodes });
+    open.push(locks);
+    const waits: number[] = [];
+    for (let round = 0; round < 5; round += 1) {
+      await nodes.set('k', 'GoGoGoGoGoGoGoGoGoGoGA', 'PX', 60_000);
+      const waiting = locks.new('k', '60s').lock({ wait: '10s' });
+      await sleep(150);
+      for (const node of cluster.nodes) expect(await node.cli('client', 'list')).not.toMatch(/ flags=\S*t/);
+      await nodes.del('k');
+      const released = performance.now();
+      await (await waiting).unlock();
+      waits.push(performance.now() - released);
+    }
+    nodes.disconnect();
+    await locks.close();
+    // The safety timer alone would be some 850 ms.
+    expect(waits.sort((a, b) => a - b)[2]).toBeLessThan(250);
   });
 });
