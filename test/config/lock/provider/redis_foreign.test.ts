@@ -134,19 +134,25 @@ describeWithOwnRedis('the watch over a holder that is none of ours', () => {
 
   it('keeps no process alive that has nothing else to do, not even while its connections are being made', async () => {
     proxy.hold();
-    const { code, timedOut, stdout, stderr } = await runScript(
+    const running = runScript(
       `import { Redis } from 'ioredis';
        import { lock } from 'mcube-lock';
        const client = new Redis({ port: ${server.port}, lazyConnect: true });
        const duplicate = client.duplicate.bind(client);
        client.duplicate = (options) => duplicate({ ...options, port: options.protocol === 2 ? ${proxy.port} : ${server.port} });
        const locks = lock.open({ provider: 'redis', client });
-       await locks.new('go', '60s').lock({ wait: '300ms' }).catch(({ code }) => console.log(code));`,
+       await locks.new('go', '60s').lock({ wait: '2s' }).catch(({ code }) => console.log(code));
+       const done = performance.now();
+       // A pair that is not there after 5 s is given up.
+       process.once('exit', () => console.log(performance.now() - done < 1_500 ? 'at once' : 'late'));`,
     );
+    // They are being made while it waits, or there is nothing to see.
+    await eventually(() => expect(proxy.links).toBe(2), 8_000);
+    const { code, timedOut, stdout, stderr } = await running;
     expect({ code, timedOut, stdout, stderr }).toEqual({
       code: 0,
       timedOut: false,
-      stdout: 'ERR_LOCK_NOT_OBTAINED\n',
+      stdout: 'ERR_LOCK_NOT_OBTAINED\nat once\n',
       stderr: '',
     });
   });
