@@ -2,17 +2,18 @@ import { subscribe, unsubscribe } from 'node:diagnostics_channel';
 
 const STARTED = 'tracing:ioredis:command:start';
 
-/** Counts the scripts that this process sends to Redis, until it is disposed of: other processes use the server, too. */
-export function countScripts(): Disposable & { readonly count: number } {
-  let count = 0;
+/**
+ * The scripts that this process sends to Redis for some keys, until it is disposed of: the server's own count is of other
+ * processes, too, and of what is undone in the background.
+ * @param about what their keys have in them
+ */
+export function scriptsSent(about: string): Disposable & { readonly texts: readonly string[] } {
+  const texts: string[] = [];
   const hear = (message: unknown): void => {
-    if (/^eval/.test((message as { command: string }).command)) count += 1;
+    const { command, args } = message as { command: string; args: string[] };
+    const text = [command, ...args.slice(1)].join(' ');
+    if (command.startsWith('eval') && text.includes(about)) texts.push(text);
   };
   subscribe(STARTED, hear);
-  return {
-    get count() {
-      return count;
-    },
-    [Symbol.dispose]: () => void unsubscribe(STARTED, hear),
-  };
+  return { texts, [Symbol.dispose]: () => void unsubscribe(STARTED, hear) };
 }

@@ -10,7 +10,7 @@ import {
   uniquePrefix,
   type RedisServer,
 } from '../../../support/redis_server.js';
-import { countScripts } from '../../../support/command_count.js';
+import { scriptsSent } from '../../../support/command_count.js';
 import { eventually, undisturbed } from '../../../support/time.js';
 
 const GO_TOKEN = 'GoGoGoGoGoGoGoGoGoGoGA';
@@ -74,7 +74,7 @@ describe('waiting on Redis', () => {
 
   it('a hundred waiters of one process cost a handful of commands, and are served in order', async () => {
     const held = await theirs.new('hundred', '60s').lock();
-    using scripts = countScripts();
+    using scripts = scriptsSent('hundred');
     const served: number[] = [];
     const waits = Array.from({ length: 100 }, async (_, n) => {
       await using one = await ours.new('hundred', '60s').lock();
@@ -85,7 +85,7 @@ describe('waiting on Redis', () => {
     await Promise.all(waits);
     expect(served).toEqual(Array.from({ length: 100 }, (_, n) => n));
     // The first two questions, the kicks of the safety timer, the release, and a visit each 10 ms.
-    expect(scripts.count).toBeLessThan(50);
+    expect(scripts.texts.length).toBeLessThan(50);
   });
 
   it('hand-overs inside the process have fences of their own, which grow', async () => {
@@ -218,7 +218,7 @@ describe('waiting on Redis', () => {
 
   it('the release of a Go service, which tells nobody, is noticed within milliseconds', async () => {
     const waits: number[] = [];
-    using scripts = countScripts();
+    using scripts = scriptsSent('go');
     for (let round = 0; round < 6; round += 1) {
       await redis.set(`${prefix}go`, `${GO_TOKEN}meta`, 'PX', 60_000);
       const wait = ours.new('go', '60s').lock();
@@ -230,7 +230,7 @@ describe('waiting on Redis', () => {
     }
     // Who is not told asks after a second, or, as one that polls, each 100 ms: three times more in each round.
     expect(waits.sort((a, b) => a - b)[2]).toBeLessThan(200);
-    expect(scripts.count).toBeLessThanOrEqual(6 * 5);
+    expect(scripts.texts.length).toBeLessThanOrEqual(6 * 5);
   });
 
   it('a Go service that refreshes its hold is waited for', async () => {
