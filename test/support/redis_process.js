@@ -87,7 +87,8 @@ export class RedisProcess {
   }
 
   /**
-   * Starts the server and resolves once it answers. A port taken by another in the meantime is replaced.
+   * Starts the server and resolves once it answers. A port taken by another in the meantime is replaced;
+   * that of a server that was there before is waited for.
    * @param {(port: number) => string[]} argumentsFor the command line for a port
    * @param {{ tls?: boolean }} [options]
    */
@@ -100,7 +101,9 @@ export class RedisProcess {
       } catch (error) {
         await this.kill();
         const taken = error instanceof Error && /in use|Failed listening/i.test(error.message);
-        if (fixed || !taken || tries === 10) throw error;
+        if (!taken || tries === 10) throw error;
+        // It may have been given to another for a moment.
+        if (fixed) await sleep(500);
       }
     }
   }
