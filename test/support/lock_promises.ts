@@ -632,7 +632,7 @@ export function keepsLockPromises(provider: string, open: () => Promise<World>):
         return 'done';
       });
       expect(value).toBe('done');
-      await (await world.theirs.new(key, '1s').tryLock()).unlock();
+      await (await world.theirs.new(key, '10s').tryLock()).unlock();
     });
 
     it('run keeps the lease alive for longer than the ttl', async () => {
@@ -651,7 +651,7 @@ export function keepsLockPromises(provider: string, open: () => Promise<World>):
         throw error;
       });
       await expect(failing).rejects.toBe(error);
-      await (await world.theirs.new(key, '1s').tryLock()).unlock();
+      await (await world.theirs.new(key, '10s').tryLock()).unlock();
     });
 
     const lose = (held: lock.Lock): void => stall(held.remaining() + 10);
@@ -703,7 +703,7 @@ export function keepsLockPromises(provider: string, open: () => Promise<World>):
         const key = newKey();
         await world.ours[call](key, '10s', async ({ lock: held }) => {
           await held.unlock();
-          await (await world.theirs.new(key, '1s').tryLock()).unlock();
+          await (await world.theirs.new(key, '10s').tryLock()).unlock();
         });
         expect(warned.mock.calls).toEqual([]);
       });
@@ -823,7 +823,7 @@ export function keepsLockPromises(provider: string, open: () => Promise<World>):
       expect(outcome).toMatchObject({ ran: true, value: { code: 'ERR_LOCK_LOST', reason: 'expired' } });
       expect(warned).toHaveBeenCalledTimes(1);
       warned.mockRestore();
-      await (await world.theirs.new(key, '1s').lock({ wait: '5s' })).unlock();
+      await (await world.theirs.new(key, '10s').lock({ wait: '5s' })).unlock();
     });
 
     it.each([
@@ -855,7 +855,7 @@ export function keepsLockPromises(provider: string, open: () => Promise<World>):
       await expect(held.lock()).rejects.toBeInstanceOf(NotReadyError);
       expect(() => world.ours.new(other, '1s')).toThrow(NotReadyError);
       await world.ours.close();
-      if (world.theirs !== world.ours) await (await world.theirs.new(key, '1s').tryLock()).unlock();
+      if (world.theirs !== world.ours) await (await world.theirs.new(key, '10s').tryLock()).unlock();
       await world.close();
     });
 
@@ -874,23 +874,26 @@ export function keepsLockPromises(provider: string, open: () => Promise<World>):
       const [done, running] = [newKey(), newKey()];
       const start = performance.now();
       await world.ours.once(done, { atMost: '60s', atLeast: '800ms' }, () => undefined);
+      let begun: () => void;
+      const begins = new Promise<void>((resolve) => (begun = resolve));
       const reason = new Promise((resolve) => {
         void world.ours
           .once(running, { atMost: '60s', atLeast: '800ms' }, async ({ signal }) => {
             signal.addEventListener('abort', () => resolve(signal.reason));
+            begun();
             await new Promise((ended) => signal.addEventListener('abort', ended));
             signal.throwIfAborted();
           })
           .catch(() => undefined);
       });
-      await sleep(20);
+      await begins;
       await world.ours.close();
       expect(await reason).toMatchObject({ code: 'ERR_LOCK_LOST', reason: 'closed' });
       if (world.theirs !== world.ours) {
         const again = [done, running].map((key) => world.theirs.once(key, { atMost: '1s' }, () => 1));
         expect(await Promise.all(again)).toEqual([{ ran: false }, { ran: false }]);
         for (const key of [done, running]) {
-          await (await world.theirs.new(key, '1s').lock({ wait: '10s' })).unlock();
+          await (await world.theirs.new(key, '10s').lock({ wait: '10s' })).unlock();
           expect(performance.now() - start).toBeGreaterThanOrEqual(799);
         }
       }
