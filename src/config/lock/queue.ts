@@ -116,6 +116,10 @@ export class KeyQueue implements WaiterHost {
     this.serve();
   }
 
+  refused(): void {
+    this.#heard = performance.now();
+  }
+
   tick(waiter: Waiter): void {
     // Once it has asked the provider itself, `notBefore` says when to ask again.
     if (this.#asking !== waiter && waiter.notBefore === 0) this.#missed(waiter);

@@ -9,6 +9,8 @@ export interface WaiterHost {
   given(waiter: Waiter, grant: Grant): void;
   /** The store says that asking is worth while. */
   askAgain(waiter: Waiter): void;
+  /** The store knows that another has the key. */
+  refused(): void;
   /** The caller has given up; `waiter` is settled already. */
   gaveUp(waiter: Waiter): void;
   /** The pause of a waiter that polls by a strategy is over. */
@@ -58,6 +60,10 @@ export class Waiter implements Line {
 
   ask(): void {
     this.host.askAgain(this);
+  }
+
+  refused(): void {
+    this.host.refused();
   }
 
   /** Settles with the wait: resolves when the lease is held. */

@@ -25,6 +25,8 @@ export interface Line {
   grant(grant: Grant): void;
   /** It is worth asking again now. */
   ask(): void;
+  /** Another has the key: known already, though the answer is held back. */
+  refused(): void;
 }
 
 /** The key is yours. */

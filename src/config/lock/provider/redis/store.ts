@@ -228,6 +228,7 @@ export class RedisStore implements LockStore, WaitHost {
   async #refused(wait: Wait, call: Call, [left, foreign, time, outside]: readonly number[]): Promise<RedisRefusal> {
     if (left === undefined || time === undefined)
       throw new ProviderError('lock: redis gave a reply that is not of our script');
+    wait.line?.refused();
     wait.sample = { sent: call.sent, server: time / 1_000 };
     if (outside !== undefined) this.#connection.cannotWait(String(outside));
     wait.listening = wait.stands && outside === undefined && this.#connection.listening;
