@@ -67,6 +67,7 @@ export function read(members) {
   /** @type {Wrong[]} */ const wrong = [];
   /** @type {Record<string, number>} */ const told = {};
   /** @type {Record<string, string>} What an error said at first, by its code. */ const texts = {};
+  /** @type {[from: number, to: number][]} Of processes that stood still by themselves. */ const stalls = [];
   let injected = 0;
   members.forEach((member, at) => {
     const lines = diary(member.file).map((line) => line.split(' '));
@@ -115,6 +116,7 @@ export function read(members) {
       }
       if (event === 'Z') {
         member.stops.push([Number(id), Number(one)]);
+        stalls.push([Number(id), Number(one)]);
         injected += 1;
       }
       if (event === 'F') injected += Number(id);
@@ -142,6 +144,7 @@ export function read(members) {
     holds: holds.filter((hold) => hold.to > hold.from).sort((a, b) => a.from - b.from),
     waits,
     doubts,
+    stalls,
     attempts,
     wrong,
     told,

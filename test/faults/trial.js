@@ -89,7 +89,7 @@ async function injure(field, seconds) {
 /** @param {Field} field @param {number} finished when the processes were told to end @returns {Promise<Result>} */
 async function judge(field, finished) {
   const { plan, settings, losses, longest } = field;
-  const { holds, waits, attempts, doubts, told, texts, ...story } = read(field.members);
+  const { holds, waits, attempts, doubts, stalls, told, texts, ...story } = read(field.members);
   /** @type {(check: string, texts: string[]) => void} */
   const wrong = (check, texts) => {
     field.wrong.push(...texts.slice(0, TOLD).map((text) => ({ check, text })));
@@ -110,7 +110,9 @@ async function judge(field, finished) {
   );
   const log = field.servers ? await registered(field) : attempts;
   wrong('register', misuses(log, attempts, holds, losses, longest));
-  const free = gaps(holds, waits, [...field.troubles, ...doubts], longest, finished);
+  // As with a process that is stopped: what it was given meanwhile may last for a ttl.
+  const own = stalls.map(([from, to]) => ({ from, to, allows: longest, what: `stall ${Math.round(to - from)}` }));
+  const free = gaps(holds, waits, [...field.troubles, ...doubts, ...own], longest, finished);
   const slack = plan.slack ?? SLACK[plan.provider];
   const tooLong = free.filter(({ ms, allowed }) => ms > slack + allowed);
   wrong(
