@@ -50,12 +50,15 @@ async function runLoads(
   const seconds = settings.seconds * scenario.stretch;
   const groups = scenario.apart ? scenario.cases.map((one) => [one]) : [scenario.cases];
   const redis = scenario.table === 'onRedis' ? server : undefined;
+  const { warm } = scenario;
   for (const cases of groups) {
     // Whether two are inside at once, which an empty section cannot show, is looked at once, and apart from the speed.
     const looked = scenario.probe && round === 0 ? cases.filter((one) => contended(scenario, one)).map(probe) : [];
-    await withWorkers(scenario, contestant, server, [...cases, ...looked], note, async (workers, one) => {
+    const all = [...(warm ? [warm] : []), ...cases, ...looked];
+    await withWorkers(scenario, contestant, server, all, note, async (workers, one) => {
       const length = looked.includes(one) ? Math.min(1, seconds) : seconds;
-      note(one.name, contestant, await measure(workers, one.load, length, contestant, redis));
+      const round = await measure(workers, one.load, length, contestant, redis);
+      if (one !== warm) note(one.name, contestant, round);
     });
   }
 }
@@ -91,7 +94,7 @@ async function withWorkers(
     } catch (error) {
       reason = messageOf(error);
     }
-    if (reason !== undefined) note(one.name, contestant, { failed: reason });
+    if (reason !== undefined && one !== scenario.warm) note(one.name, contestant, { failed: reason });
   }
   await Promise.all(workers.map((worker) => worker.kill()));
 }

@@ -22,6 +22,8 @@ export interface LoadScenario extends Common {
   readonly kind: 'load';
   readonly processes: number;
   readonly cases: readonly Case[];
+  /** Run before the cases in each process and not kept: what is measured then has been compiled, as in a service that runs. */
+  readonly warm?: Case;
   /** Whether a case has processes of its own, not those of the case before. */
   readonly apart: boolean;
   /** Whether the same is run once more with a turn of the event loop in the section, where overlaps would be seen. */
@@ -64,6 +66,7 @@ export const SCENARIOS: readonly Scenario[] = [
     stretch: 1,
     processes: 1,
     cases: [1, 8, 64, 256, 1_024].map(each),
+    warm: each(64),
     apart: false,
     probe: false,
   },
