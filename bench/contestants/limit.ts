@@ -19,10 +19,6 @@ interface Operation {
 const GUARD = 'mlk:fence';
 const CAP = 128;
 
-/** How the script takes one operation: its keys and arguments. Changes with script.ts; a wrong reply ends the run. */
-const KEYS_OF = ({ op, key }: Operation): string[] => (op === 'T' ? [key] : [key, `${key}:~q`]);
-const ARGUMENTS_OF = ({ op, value }: Operation): string[] => (op === 'T' ? [op, value, String(TTL)] : [op, value]);
-
 /** A socket without a client around it, which sends what the library sends: all operations of a tick as one EVALSHA. */
 export const limit: Contestant = {
   name: 'raw socket',
@@ -88,13 +84,23 @@ class Wire {
   }
 
   #call(operations: Operation[]): string {
-    const keys = operations.flatMap(KEYS_OF);
-    this.#answered.push((replies) => {
-      operations.forEach(({ resolve }, at) => resolve(Array.isArray(replies) ? replies[at] : replies));
+    const releases = operations.filter(({ op }) => op === 'R');
+    const tries = operations.filter(({ op }) => op === 'T');
+    const inOrder = [...releases, ...tries];
+    this.#answered.push((reply) => {
+      // A number when all went as usual, see script.ts; a wrong reply ends the run.
+      inOrder.forEach(({ resolve }, at) => {
+        if (typeof reply !== 'number') resolve(Array.isArray(reply) ? reply[at] : reply);
+        else resolve(at < releases.length ? 1 : reply + at - releases.length);
+      });
     });
-    const asked = operations.flatMap(ARGUMENTS_OF);
-    const fences = String(operations.filter(({ op }) => op === 'T').length);
-    const args = operations.length === 1 ? asked : [fences, JSON.stringify(asked)];
+    const keys = [
+      ...releases.map(({ key }) => key),
+      ...releases.map(({ key }) => `${key}:~q`),
+      ...tries.map(({ key }) => key),
+    ];
+    const values = inOrder.map(({ value }) => value).join('');
+    const args = [String(releases.length), String(tries.length), String(TTL), values];
     return encode(['EVALSHA', this.sha, String(keys.length + 1), GUARD, ...keys, ...args]);
   }
 

@@ -33,8 +33,8 @@ export const VARIANTS = [
     edits: [
       [
         SCRIPT,
-        'local function refused(key, current, queue, entry)',
-        'local function refused(key, current, queue, entry)\n  if math.random() < 2 then return fences(1) end',
+        'local function status(key, current, queue, entry)',
+        'local function status(key, current, queue, entry)\n  if math.random() < 2 then return fences(1) end',
       ],
     ],
   },
@@ -73,7 +73,6 @@ export const VARIANTS = [
         "last = math.max(now() - 1, tonumber(redis.call('GET', guard) or 0))",
         'last = now() - 3 * (now() % 1000000)',
       ],
-      [SCRIPT, 'math.max(before + 1, clock[1] * 1000000 + clock[2])', 'clock[1] * 1000000 - 2 * clock[2]'],
     ],
   },
   {

@@ -49,7 +49,14 @@ export const LAYERS: readonly Layer[] = [
   { at: 'ioc/', imports: ['loader/index.ts'], packages: ['inversify', '@inversifyjs/core', 'reflect-metadata'] },
   { at: 'config/go_cache/', imports: ['ioc/index.ts'], packages: ['lru-cache'] },
   { at: 'config/redis/', imports: ['ioc/index.ts'], packages: ['ioredis'] },
-  { at: 'config/lock/provider/redis/', imports: STORE_IMPORTS, packages: ['cluster-key-slot'], types: ['ioredis'] },
+  {
+    at: 'config/lock/provider/redis/',
+    imports: STORE_IMPORTS,
+    packages: ['cluster-key-slot'],
+    types: ['ioredis'],
+    // Beside the door, too: how a command is written is the business of the home of ioredis.
+    more: { 'config/lock/provider/redis/connection.ts': ['config/redis/command.ts'] },
+  },
   {
     at: 'config/lock/provider/',
     imports: STORE_IMPORTS,

@@ -1,6 +1,5 @@
-import { subscribe, unsubscribe } from 'node:diagnostics_channel';
-
-const STARTED = 'tracing:ioredis:command:start';
+import { jest } from '@jest/globals';
+import { WrittenCommand } from '../../src/config/redis/command.js';
 
 /**
  * The scripts that this process sends to Redis for some keys, until it is disposed of: the server's own count is of other
@@ -9,11 +8,11 @@ const STARTED = 'tracing:ioredis:command:start';
  */
 export function scriptsSent(about: string): Disposable & { readonly texts: readonly string[] } {
   const texts: string[] = [];
-  const hear = (message: unknown): void => {
-    const { command, args } = message as { command: string; args: string[] };
-    const text = [command, ...args.slice(1)].join(' ');
-    if (command.startsWith('eval') && text.includes(about)) texts.push(text);
-  };
-  subscribe(STARTED, hear);
-  return { texts, [Symbol.dispose]: () => void unsubscribe(STARTED, hear) };
+  const { toWritable } = WrittenCommand.prototype;
+  const spy = jest.spyOn(WrittenCommand.prototype, 'toWritable').mockImplementation(function (this: WrittenCommand) {
+    const text = toWritable.call(this);
+    if (text.includes(about)) texts.push(text);
+    return text;
+  });
+  return { texts, [Symbol.dispose]: () => spy.mockRestore() };
 }

@@ -1,4 +1,5 @@
 import { EventEmitter } from 'node:events';
+import type { WrittenCommand } from '../../src/config/redis/command.js';
 import type { RedisClient } from '../../src/config/lock/provider/redis/client.js';
 
 /** One operation as it reached the server. */
@@ -11,7 +12,7 @@ export interface Asked {
 }
 
 /** How many arguments each operation takes. */
-const ARGUMENTS: Readonly<Record<string, number>> = { T: 2, O: 4, K: 4, R: 1, C: 2, X: 2, P: 1, Y: 2, N: 0 };
+const ARGUMENTS: Readonly<Record<string, number>> = { T: 2, O: 4, K: 4, R: 1, C: 2, X: 2, P: 1, Y: 2, N: 1 };
 
 /**
  * An ioredis client whose server is the test: it sees what is asked and gives each reply. Of its copies those that speak
@@ -78,26 +79,32 @@ export class ScriptedRedis extends EventEmitter {
     this.emit('message', this.channel, text);
   }
 
-  evalsha(args: readonly (string | number)[]): Promise<unknown> {
-    return this.#run('evalsha', args);
+  sendCommand(command: WrittenCommand): Promise<unknown> {
+    return this.#run(command.name as Asked['command'], wordsOf(command.toWritable())).then(
+      command.resolve,
+      command.reject,
+    );
   }
 
-  eval(args: readonly (string | number)[]): Promise<unknown> {
-    return this.#run('eval', args);
-  }
-
-  async #run(command: 'evalsha' | 'eval', [, count, ...rest]: readonly (string | number)[]): Promise<unknown> {
-    const keys = rest.slice(1, Number(count)) as string[];
-    const args = rest.slice(Number(count)) as string[];
-    const isOne = args[0]! in ARGUMENTS;
-    const texts = isOne ? args : (JSON.parse(args[1]!) as string[]);
-    const operations: Asked[] = [];
-    for (let at = 0, place = 0; at < texts.length;) {
+  async #run(command: Asked['command'], [, , count, ...rest]: readonly string[]): Promise<unknown> {
+    const keys = rest.slice(1, Number(count));
+    const args = rest.slice(Number(count));
+    const [releases, tries] = [Number(args[0]), Number(args[1])];
+    const [ttl, values] = [args[2]!, args[3]!];
+    const width = values.length / (releases + tries);
+    const valueOf = (at: number): string => values.slice(at * width, (at + 1) * width);
+    const operations: Asked[] = [
+      ...keys.slice(0, releases).map((key, at) => ({ command, op: 'R', key, args: [valueOf(at)] })),
+      ...keys
+        .slice(2 * releases, 2 * releases + tries)
+        .map((key, at) => ({ command, op: 'T', key, args: [valueOf(releases + at), ttl] })),
+    ];
+    const texts = JSON.parse(args[5] ?? '[]') as string[];
+    for (let at = 0, place = 2 * releases + tries; at < texts.length; place += 2) {
       const op = texts[at]!;
       const taken = ARGUMENTS[op]!;
       operations.push({ command, op, key: keys[place]!, args: texts.slice(at + 1, at + 1 + taken) });
       at += 1 + taken;
-      place += op === 'T' ? 1 : 2;
     }
     this.asked.push(...operations);
     const replies = await Promise.all(
@@ -107,8 +114,21 @@ export class ScriptedRedis extends EventEmitter {
         return reply;
       }),
     );
-    return isOne ? replies[0] : replies;
+    return replies;
   }
+}
+
+/** The words of a command, as they are in Redis' protocol: each behind its length in bytes. */
+function wordsOf(text: string): string[] {
+  const words: string[] = [];
+  const data = Buffer.from(text);
+  for (let at = data.indexOf('$'); at >= 0 && at < data.length;) {
+    const from = data.indexOf('\r\n', at) + 2;
+    const length = Number(data.toString('latin1', at + 1, from - 2));
+    words.push(data.toString('utf8', from, from + length));
+    at = from + length + 2;
+  }
+  return words;
 }
 
 /** An error that the server itself answered with. */

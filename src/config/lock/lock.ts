@@ -1,10 +1,10 @@
 import { milliseconds, type Duration, type Milliseconds } from '../../duration.js';
 import { refuseDeadlock } from './deadlock.js';
-import { LockNotHeldError, LockStateError, ProviderUnreachableError } from './errors.js';
+import { LockNotHeldError, LockStateError } from './errors.js';
 import { Lease } from './lease.js';
 import { lockTerms, waitTerms, type LockOptions, type LockTerms, type WaitOptions } from './options.js';
-import type { Answer } from './provider/store.js';
 import type { Queues } from './queues.js';
+import { Release } from './release.js';
 import { Watch } from './watch.js';
 
 /** A release that needs no waiting is the same for all. */
@@ -84,8 +84,10 @@ export class Lock implements AsyncDisposable {
     if (!lease || !(again || lease.alive(now))) return Promise.reject(this.#notHeld());
     lease.state = 'releasing';
     this.#watch?.rest();
-    const answer = this.#queues.release(lease, now);
-    if (answer !== true) return this.#released(lease, answer, again);
+    const { store } = this.#queues;
+    const release = store.immediate ? undefined : new Release(lease, again, store);
+    const answer = this.#queues.release(lease, now, release);
+    if (answer !== true) return (release ?? new Release(lease, again, store)).wait(answer);
     lease.state = 'ended';
     return DONE;
   }
@@ -206,22 +208,6 @@ export class Lock implements AsyncDisposable {
     lease.watcher = undefined;
     this.#lease = undefined;
     await this.#queues.refresh(lease, left);
-  }
-
-  async #released(lease: Lease, answer: Answer<boolean>, again: boolean): Promise<void> {
-    let released: boolean;
-    try {
-      released = await answer;
-    } catch (error) {
-      lease.state = 'unsure';
-      if (error instanceof ProviderUnreachableError) this.#queues.store.abandon(lease);
-      throw error;
-    }
-    // After an unanswered release, "not yours" means that it had arrived.
-    lease.state = released || again ? 'ended' : 'taken';
-    if (lease.state === 'ended') return;
-    lease.watcher?.lost(lease, 'taken');
-    throw lease.notHeld;
   }
 
   #acquire(terms: LockTerms | ReturnType<typeof waitTerms>, once: boolean): Promise<this> {

@@ -6,6 +6,8 @@ import type { KeyQueue } from './queue.js';
 export class Place {
   holder: Lease | undefined = undefined;
   line: KeyQueue | undefined = undefined;
+  /** What the store remembers of the key. */
+  memo: unknown = undefined;
 
   held(now: Milliseconds): boolean {
     return this.holder !== undefined && this.holder.alive(now);

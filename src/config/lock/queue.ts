@@ -105,6 +105,17 @@ export class KeyQueue implements WaiterHost {
     this.serve();
   }
 
+  answered(waiter: Waiter, answer: Grant | Refusal): void {
+    const now = performance.now();
+    this.#answered(waiter, answer, now);
+    this.serve(now);
+  }
+
+  failed(waiter: Waiter, error: unknown): void {
+    this.#failed(waiter, error);
+    this.serve();
+  }
+
   given(waiter: Waiter, grant: Grant): void {
     if (waiter.settled) return;
     this.#granted(waiter, grant, performance.now());
@@ -134,27 +145,21 @@ export class KeyQueue implements WaiterHost {
 
   #ask(waiter: Waiter, now: number): void {
     this.#asking = waiter;
-    let answer: Answer<Grant | Refusal>;
+    const line = waiter.once || waiter.terms.retry ? undefined : waiter;
+    let answer: Answer<Grant | Refusal> | undefined;
     try {
-      answer = this.store.obtain(waiter.lease, now, waiter.once || waiter.terms.retry ? undefined : waiter);
+      answer = this.store.obtain(waiter.lease, now, line, waiter);
     } catch (error) {
       return this.#failed(waiter, error);
     }
     if (answer instanceof Promise) this.#await(waiter, answer);
-    else this.#answered(waiter, answer, now);
+    else if (answer) this.#answered(waiter, answer, now);
   }
 
   #await(waiter: Waiter, answer: Promise<Grant | Refusal>): void {
     answer.then(
-      (later) => {
-        const now = performance.now();
-        this.#answered(waiter, later, now);
-        this.serve(now);
-      },
-      (error: unknown) => {
-        this.#failed(waiter, error);
-        this.serve();
-      },
+      (later) => this.answered(waiter, later),
+      (error: unknown) => this.failed(waiter, error),
     );
   }
 

@@ -5,7 +5,7 @@ import type { Lease } from './lease.js';
 import type { WaitTerms } from './options.js';
 import { Place } from './place.js';
 import type { StoreCopy } from './provider/index.js';
-import type { Answer, LockStore } from './provider/store.js';
+import type { Answer, Asker, LockStore } from './provider/store.js';
 import { KeyQueue } from './queue.js';
 import { Refreshes } from './refresh.js';
 import { Renewal, Renewals, type LeaseRenewal, type RenewalFigures } from './renewal.js';
@@ -68,7 +68,7 @@ export class Queues {
     const place = (lease.place = this.#keys.get(lease.key) ?? this.#open(lease.key, now));
     if (this.store.immediate && place.free(now)) {
       const answer = this.store.obtain(lease, now);
-      if (!(answer instanceof Promise) && answer.granted) {
+      if (answer && !(answer instanceof Promise) && answer.granted) {
         place.holder = lease;
         lease.grant(answer.fence, answer.until);
         return undefined;
@@ -79,10 +79,14 @@ export class Queues {
     return line.join(lease, terms, once, now, value);
   }
 
-  /** Frees what the lease holds; false when the provider says that it did not hold it any more. */
-  release(lease: Lease, now = performance.now()): Answer<boolean> {
+  /**
+   * Frees what the lease holds.
+   * @param asker who may be told the answer after this returned undefined
+   * @returns false when the provider says that it did not hold it any more
+   */
+  release(lease: Lease, now = performance.now(), asker?: Asker<boolean>): Answer<boolean> | undefined {
     const { place } = lease;
-    const answer = this.#free(lease, now);
+    const answer = this.#free(lease, now, asker);
     // The next in line asks right behind the release, on the same way.
     if (place?.holder === lease) place.freed(now);
     return answer;
@@ -151,15 +155,15 @@ export class Queues {
     if (failed) throw failed.reason;
   }
 
-  #free(lease: Lease, now: Milliseconds): Answer<boolean> {
+  #free(lease: Lease, now: Milliseconds, asker?: Asker<boolean>): Answer<boolean> | undefined {
     const { place } = lease;
     // A store of one's own may throw where it should reject.
     try {
-      if (!place?.line || place.holder !== lease) return this.store.release(lease);
+      if (!place?.line || place.holder !== lease) return this.store.release(lease, false, asker);
       // Under the same token, what is on its way for this lease would find the next one's hold, and may shorten it.
       const isAsked = this.#refreshes.isAsked(lease) || this.#thread?.renews(lease);
       const passed = !isAsked && place.line.passOn(now);
-      return passed || this.store.release(lease, place.line.followed);
+      return passed || this.store.release(lease, place.line.followed, asker);
     } catch (error) {
       return Promise.reject(error);
     }

@@ -1,10 +1,15 @@
 import { NotObtainedError } from './errors.js';
 import type { Lease } from './lease.js';
 import { timerDelay, type WaitTerms } from './options.js';
-import type { Grant, Line } from './provider/store.js';
+import type { Asker, Grant, Line, Refusal } from './provider/store.js';
+import { keepSettlers, settlers } from './settlers.js';
 
 /** What a waiter tells the queue it stands in. */
 export interface WaiterHost {
+  /** The store has answered its question. */
+  answered(waiter: Waiter, answer: Grant | Refusal): void;
+  /** Its question stays without an answer. */
+  failed(waiter: Waiter, error: unknown): void;
   /** The store gives it the key. */
   given(waiter: Waiter, grant: Grant): void;
   /** The store says that asking is worth while. */
@@ -20,7 +25,7 @@ export interface WaiterHost {
 }
 
 /** A caller that wants a key: a link of its queue's chain, the end of its wait, and its promise. */
-export class Waiter implements Line {
+export class Waiter implements Line, Asker<Grant | Refusal> {
   /** The chain of the queue; undefined on both sides for one that stands alone, or has left. */
   previous: Waiter | undefined;
   next: Waiter | undefined;
@@ -54,6 +59,14 @@ export class Waiter implements Line {
     return this.next !== undefined;
   }
 
+  answered(answer: Grant | Refusal): void {
+    this.host.answered(this, answer);
+  }
+
+  failed(error: unknown): void {
+    this.host.failed(this, error);
+  }
+
   grant(grant: Grant): void {
     this.host.given(this, grant);
   }
@@ -69,8 +82,8 @@ export class Waiter implements Line {
   /** Settles with the wait: resolves when the lease is held. */
   wait(): Promise<unknown> {
     const promise = new Promise<unknown>(keepSettlers);
-    this.#resolve = settle.resolve;
-    this.#reject = settle.reject;
+    this.#resolve = settlers.resolve;
+    this.#reject = settlers.reject;
     this.terms.signal?.addEventListener('abort', this);
     if (!this.once && this.terms.wait !== undefined) this.#armEnd(this.terms.wait);
     return promise;
@@ -143,15 +156,4 @@ export class Chain {
     else this.#tail = waiter.previous;
     waiter.previous = waiter.next = undefined;
   }
-}
-
-/** The two ends of the promise that was made last: handed over here, no wait needs a closure to get at them. */
-const settle: { resolve: (value: unknown) => void; reject: (reason: unknown) => void } = {
-  resolve: () => undefined,
-  reject: () => undefined,
-};
-
-function keepSettlers(resolve: (value: unknown) => void, reject: (reason: unknown) => void): void {
-  settle.resolve = resolve;
-  settle.reject = reject;
 }

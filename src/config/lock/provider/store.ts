@@ -3,6 +3,12 @@ import type { Milliseconds } from '../../../duration.js';
 /** An answer now, or later: a store inside this process need not make anybody wait for a turn of the event loop. */
 export type Answer<T> = T | Promise<T>;
 
+/** Who is told an answer that was not there yet: what a promise does, without one for each question. */
+export interface Asker<T> {
+  answered(answer: T): void;
+  failed(error: unknown): void;
+}
+
 /** A wish for a key, as a store sees it. */
 export interface Ask {
   readonly key: string;
@@ -15,6 +21,8 @@ export interface Ask {
   readonly plain: boolean;
   /** What the store remembers of it; the queue does not look. */
   memo: unknown;
+  /** What the store remembers of the key, for as long as the queue remembers the key. */
+  readonly place?: { memo: unknown } | undefined;
 }
 
 /** A waiter that stands in line until it is its turn: how a store that can wake somebody reaches it. */
@@ -68,8 +76,9 @@ export interface LockStore {
    * Takes the key for `ask.value` and `ask.ttl`, in one step, if nobody has it.
    * @param now on `performance.now()`, before the question
    * @param line of a waiter that stays: it may be given the key later, without another question
+   * @param asker who may be told the answer, once, after this returned undefined
    */
-  obtain(ask: Ask, now: Milliseconds, line?: Line): Answer<Grant | Refusal>;
+  obtain(ask: Ask, now: Milliseconds, line?: Line, asker?: Asker<Grant | Refusal>): Answer<Grant | Refusal> | undefined;
   /** Hands the hold of `from` on to `to` without a question, value and all; undefined when the store must be asked. */
   pass?(from: Ask, to: Ask, now: Milliseconds): Grant | undefined;
   /**
@@ -80,8 +89,9 @@ export interface LockStore {
   /**
    * Frees the key if `ask.value` has it: whether it had.
    * @param followed one who waits in line asks for the key right behind it
+   * @param asker who may be told the answer, once, after this returned undefined
    */
-  release(ask: Ask, followed?: boolean): Answer<boolean>;
+  release(ask: Ask, followed?: boolean, asker?: Asker<boolean>): Answer<boolean> | undefined;
   /** Milliseconds until the hold of `ask.value` ends; 0 when it does not have the key. */
   left(ask: Ask): Answer<Milliseconds>;
   /**

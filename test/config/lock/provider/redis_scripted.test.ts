@@ -63,6 +63,32 @@ describe('locks on a server of the test', () => {
     expect(server.asked.slice(before).map(({ op }) => op)).toEqual(['R']);
   });
 
+  it('stands in line with the first question for a key that another had lately, and tries all others, though it hears', async () => {
+    let taken = true;
+    const locks = open(({ op, key }) => (op === 'R' ? 1 : taken && key === 'hot' ? held() : microseconds()));
+    /** The operations of taking and giving back, and whether the first stood in line. */
+    const use = async (key: string, granted: boolean): Promise<string> => {
+      const from = server.asked.length;
+      const locker = locks.new(key, '60s');
+      const waiting = locker.lock();
+      if (!granted) {
+        await inLine(entries().length + 1);
+        server.copies[0]!.tell(`${widOf(entries().at(-1))}|${microseconds()}|${microseconds()}`);
+      }
+      await (await waiting).unlock();
+      return server.asked
+        .slice(from)
+        .map(({ op, args }) => `${op}${args[3] ? '+' : ''}`)
+        .join(' ');
+    };
+    expect(await use('hot', false)).toBe('T K+ R');
+    expect(await use('hot', false)).toBe('O+ R');
+    expect(await use('cool', true)).toBe('T R');
+    taken = false;
+    expect(await use('hot', true)).toBe('O+ R');
+    expect(await use('hot', true)).toBe('T R');
+  });
+
   it('a waiter whose grant lay unread beyond its ttl stands in line anew, under a new name', async () => {
     let first = true;
     const locks = open(async ({ op }) => {
@@ -189,8 +215,9 @@ describe('the script', () => {
     const entry = 'mlk:AAAAAAAAAAAA|AAAAAAAAAAAA|60000|1|value';
     for (const op of ['O', 'K']) {
       await redis.rpush(line, entry);
-      const fence = await redis.eval(SCRIPT, 3, `${prefix}guard`, key, line, op, 'value', '60000', '1', entry);
-      expect(fence).toBeGreaterThan(0);
+      const texts = JSON.stringify([op, 'value', '60000', '1', entry]);
+      const replies = await redis.eval(SCRIPT, 3, `${prefix}guard`, key, line, '0', '0', '', '', '1', texts);
+      expect(replies).toEqual([expect.any(Number)]);
       expect(await redis.exists(line)).toBe(0);
       await redis.del(key);
     }

@@ -49,6 +49,18 @@ describe('waiting on Redis', () => {
     expect(await redis.exists(`${prefix}line`, `${prefix}line:~q`)).toBe(0);
   });
 
+  it('releases of one moment free their keys, but for the one that another process waits for: it has that at once', async () => {
+    const held = await Promise.all(['a', 'waited for', 'b'].map((key) => ours.new(key, '60s').lock()));
+    const waiting = theirs.new('waited for', '60s').lock();
+    await eventually(async () => expect(await line('waited for')).toBe(1));
+    await Promise.all(held.map((one) => one.unlock()));
+    const next = await waiting;
+    expect(await redis.get('waited for')).toBe(next.token);
+    expect(await redis.exists('a', 'b')).toBe(0);
+    expect(next.fence).toBeGreaterThan(held[1]!.fence ?? 0n);
+    await next.unlock();
+  });
+
   it('a release hands the key on to the process that has waited longest, at once', async () => {
     await using third = lock.open({ provider: 'redis', client: redis, prefix });
     await undisturbed(100, async () => {

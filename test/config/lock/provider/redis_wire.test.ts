@@ -199,6 +199,57 @@ describe('what is on Redis', () => {
     await Promise.all(many.map((one) => one.unlock()));
   });
 
+  it('locks of one moment have each its own token, metadata and ttl, however long', async () => {
+    const wishes = [
+      { key: 'plain', ttl: 60_000 },
+      { key: 'short', ttl: 20_000 },
+      { key: 'token', ttl: 60_000, token: 't' },
+      { key: 'metadata', ttl: 60_000, metadata: '中文'.repeat(50) },
+      { key: 'last', ttl: 60_000 },
+    ];
+    const held = await Promise.all(wishes.map(({ key, ttl, ...options }) => locks.new(key, ttl, options).lock()));
+    for (const { key, ttl, token, metadata } of held) {
+      expect(await redis.get(prefix + key)).toBe(`${token}${metadata}`);
+      const left = await redis.pttl(prefix + key);
+      expect(left).toBeGreaterThan(ttl - 15_000);
+      expect(left).toBeLessThanOrEqual(ttl);
+    }
+    expect(new Set(held.map(({ fence }) => fence)).size).toBe(held.length);
+    await Promise.all(held.map((one) => one.unlock()));
+    expect(await redis.exists(wishes.map(({ key }) => prefix + key))).toBe(0);
+  });
+
+  it('releases of one moment, of which one hold was taken by another, free the others and nothing of his', async () => {
+    const [a, b, c] = await Promise.all(['a', 'b', 'c'].map((key) => locks.new(key, '60s').lock()));
+    await redis.set(`${prefix}b`, 'the thief', 'PX', 60_000);
+    const outcomes = await Promise.allSettled([a, b, c].map((one) => one!.unlock()));
+    expect(outcomes.map(({ status }) => status)).toEqual(['fulfilled', 'rejected', 'fulfilled']);
+    expect(outcomes[1]).toMatchObject({ reason: { code: 'ERR_LOCK_NOT_HELD' } });
+    expect(await redis.exists(`${prefix}a`, `${prefix}c`)).toBe(0);
+    expect(await redis.get(`${prefix}b`)).toBe('the thief');
+    await redis.del(`${prefix}b`);
+  });
+
+  it('tries of one moment, of which one finds its key taken, have the others', async () => {
+    await redis.set(`${prefix}b`, 'another', 'PX', 60_000);
+    const tries = ['a', 'b', 'c'].map((key) => locks.new(key, '60s').tryLock());
+    const outcomes = await Promise.allSettled(tries);
+    expect(outcomes.map(({ status }) => status)).toEqual(['fulfilled', 'rejected', 'fulfilled']);
+    expect(outcomes[1]).toMatchObject({ reason: { code: 'ERR_LOCK_NOT_OBTAINED' } });
+    const [a, c] = [await tries[0]!, await tries[2]!];
+    expect(await redis.get(`${prefix}c`)).toBe(c.token);
+    expect(c.fence).toBeGreaterThan(a.fence!);
+    await Promise.all([a.unlock(), c.unlock()]);
+    await redis.del(`${prefix}b`);
+  });
+
+  it('what is asked before an unlock, in the same moment, is answered as before it', async () => {
+    const held = await locks.new('both', '60s').lock();
+    const left = held.ttlLeft();
+    await held.unlock();
+    expect(await left).toBeGreaterThan(0);
+  });
+
   it('a release and the question of the next in line leave as one command', async () => {
     const held = await locks.new('line', '60s').lock();
     const next = locks.new('line', '60s').lock();

@@ -4,8 +4,9 @@ import { ProviderError, ProviderUnreachableError } from '../../errors.js';
 import { atMost } from './at_most.js';
 import type { Call } from './call.js';
 import { isReplyError, plain } from './client.js';
-import type { Connection, ScriptCall } from './connection.js';
-import { guardOf, lineOf, slot } from './slots.js';
+import type { Connection } from './connection.js';
+import { Run } from './run.js';
+import { guardOf, slot } from './slots.js';
 
 /** Operations in one call: some 0.3 ms of the server's time, so that its other users are not held up. */
 export const BATCH_CAP = 128;
@@ -25,8 +26,8 @@ class Flight {
   readonly started = performance.now();
   readonly errand: boolean;
   /** What is not answered yet, and what was sent last. */
-  open: Call[];
-  sent: Call[] = [];
+  open: readonly Call[];
+  run: Run | undefined;
   over = false;
   /** Whether it is on its way on the connection that was there. */
   runs = false;
@@ -76,8 +77,8 @@ export class Batch {
   readonly #listeners = new Set<NodeJS.Timeout>();
   /** How many answers have come. */
   #answers = 0;
-  /** What is on its way, the oldest first. */
-  readonly #flights = new Set<Flight>();
+  /** What is on its way, the oldest first. A list: the tables of a set that comes and goes keep each other in memory. */
+  #flights: Flight[] = [];
   #timer: NodeJS.Timeout | undefined;
   /** Calls in a row that ran out of time. */
   #silent = 0;
@@ -124,7 +125,7 @@ export class Batch {
 
   /** Waits until nothing is under way, for at most `limit` milliseconds. */
   async idle(limit: Milliseconds): Promise<void> {
-    if (this.#calls.length === 0 && this.#flights.size === 0) return;
+    if (this.#calls.length === 0 && this.#flights.length === 0) return;
     await atMost(limit, new Promise<void>((resolve) => (this.#onIdle = resolve)));
   }
 
@@ -133,7 +134,7 @@ export class Batch {
     this.#closed = true;
     clearTimeout(this.#timer);
     for (const timer of this.#listeners) clearTimeout(timer);
-    for (const flight of this.#flights) this.#gaveUp(flight);
+    for (const flight of [...this.#flights]) this.#gaveUp(flight);
     this.connection.drop();
   }
 
@@ -182,15 +183,14 @@ export class Batch {
   #send(guard: string, calls: Call[]): void {
     const flight = new Flight(guard, calls, this.connection);
     for (const call of calls) call.flight = flight;
-    this.#flights.add(flight);
+    this.#flights.push(flight);
     this.#watch();
-    flight.runs = this.connection.runNow(
-      (refused) => this.#request(flight, refused),
-      flight.errand,
-      (reply) => this.#heard(flight, reply),
-      (error) => this.#heard(flight, undefined, error),
-    );
-    if (!flight.runs) void this.#persist(flight);
+    flight.runs = this.connection.isOpen;
+    if (!flight.runs) return void this.#persist(flight);
+    this.connection.runNow((refused) => this.#request(flight, refused), flight.errand, {
+      answered: (reply) => this.#heard(flight, reply),
+      failed: (error) => this.#heard(flight, undefined, error),
+    });
   }
 
   /** Ends with the answer or with the time, whichever comes first; the other finds it ended. */
@@ -222,17 +222,17 @@ export class Batch {
     this.#land(flight);
   }
 
-  #request(flight: Flight, refused = false): ScriptCall {
-    if (refused) flight.sent.forEach(notRun);
-    flight.sent = flight.over ? [] : flight.open.filter((call) => !call.cancelled);
-    return scriptCall(flight.guard, flight.sent, this.connection.cluster, this.yields);
+  #request(flight: Flight, refused = false): Run {
+    if (refused) flight.run?.calls.forEach(notRun);
+    const calls = flight.over ? [] : flight.open.filter((call) => !call.cancelled);
+    return (flight.run = new Run(flight.guard, calls, this.connection.cluster, this.yields));
   }
 
   #answered(flight: Flight, reply: unknown): void {
     this.#silent = 0;
     this.#answers += 1;
-    const replies = flight.sent.length === 1 ? [reply] : (reply as unknown[]);
-    flight.open = flight.sent.filter((call, at) => !this.#settle(call, replies[at]));
+    const { run } = flight;
+    flight.open = run!.calls.filter((call, at) => !this.#settle(call, run!.replyTo(at, reply)));
   }
 
   #failed(flight: Flight, error: unknown): void {
@@ -254,8 +254,10 @@ export class Batch {
 
   #land(flight: Flight): void {
     flight.end();
-    this.#flights.delete(flight);
-    if (this.#onIdle && this.#calls.length === 0 && this.#flights.size === 0) this.#onIdle();
+    // As a rule the oldest lands first.
+    if (this.#flights[0] === flight) this.#flights.shift();
+    else this.#flights = this.#flights.filter((other) => other !== flight);
+    if (this.#onIdle && this.#calls.length === 0 && this.#flights.length === 0) this.#onIdle();
   }
 
   /**
@@ -271,7 +273,7 @@ export class Batch {
       () => {
         this.#timer = undefined;
         const late = performance.now() - this.limit;
-        for (const flight of this.#flights) if (flight.started <= late) this.#gaveUp(flight);
+        for (const flight of [...this.#flights]) if (flight.started <= late) this.#gaveUp(flight);
         this.#watch();
       },
       Math.max(1, left),
@@ -287,31 +289,10 @@ export class Batch {
     if (this.#silent >= 2) this.connection.drop();
   }
 
-  #reject(calls: Call[], started: Milliseconds): void {
+  #reject(calls: readonly Call[], started: Milliseconds): void {
     const after = performance.now() - started;
     for (const call of calls) call.reject(new ProviderUnreachableError('redis', after, this.connection.lastError));
   }
-}
-
-function scriptCall(guard: string, calls: readonly Call[], cluster: boolean, yields: boolean): ScriptCall {
-  const now = performance.now();
-  const keys = [guard];
-  const asked: string[] = [];
-  let fences = 0;
-  for (const call of calls) {
-    call.repeated = call.sent !== 0;
-    call.sent = now;
-    fences += call.fences;
-    // One that may have been done before may stand in line already, as one that asks again does.
-    const op = call.op === 'O' && call.repeated ? 'K' : call.op;
-    keys.push(call.key);
-    if (op !== 'T') keys.push(lineOf(call.key, cluster));
-    asked.push(op, ...call.args);
-  }
-  const isOne = calls.length === 1;
-  const args = isOne ? asked : [String(fences), JSON.stringify(asked)];
-  if (yields && (!isOne || 'OK'.includes(asked[0]!))) args.push('1');
-  return { keys, args };
 }
 
 /** What was sent did nothing; what was sent before that may have. */

@@ -1,3 +1,5 @@
+import type { Milliseconds } from '../../../../duration.js';
+import type { Asker } from '../store.js';
 import type { Op } from './script.js';
 
 /** Who wants to know what became of a call. */
@@ -20,14 +22,20 @@ export class Call {
 
   /**
    * @param key the lock's key, prefix included
-   * @param args what the operation takes, in the order that the script tells
+   * @param value of the holder or of who wants to be
+   * @param plain the value is a random token without metadata: as long as all others of its kind
+   * @param ttl undefined where the operation takes none
+   * @param more what it takes besides, in the order that the script tells
    * @param fences how many fences it takes when it is granted
    * @param errand of the background: tried once, and no reason for the process to stay alive
    */
   constructor(
     readonly op: Op,
     readonly key: string,
-    readonly args: readonly string[],
+    readonly value: string,
+    readonly plain: boolean,
+    readonly ttl: Milliseconds | undefined,
+    readonly more: readonly string[],
     readonly fences: number,
     readonly errand: boolean,
     receiver: Receiver,
@@ -35,44 +43,70 @@ export class Call {
     this.#receiver = receiver;
   }
 
+  /** What the operation takes, as the script reads it. */
+  get texts(): readonly string[] {
+    return this.ttl === undefined ? [this.value, ...this.more] : [this.value, String(this.ttl), ...this.more];
+  }
+
   /** The first of these tells the receiver; what comes later finds nobody. */
   resolve(reply: unknown): void {
-    const receiver = this.#receiver;
-    this.#receiver = undefined;
-    receiver?.answered(reply, this);
+    this.#over()?.answered(reply, this);
   }
 
   reject(error: Error): void {
-    const receiver = this.#receiver;
-    this.#receiver = undefined;
-    receiver?.failed(error, this);
+    this.#over()?.failed(error, this);
   }
 
   cancel(reason: Error): void {
+    const { flight } = this;
     this.cancelled = true;
     this.reject(reason);
-    this.flight?.left();
+    flight?.left();
+  }
+
+  /** Keeps nobody else in memory from now on: a lock that is held for long remembers its call. */
+  #over(): Receiver | undefined {
+    const receiver = this.#receiver;
+    this.#receiver = undefined;
+    this.flight = undefined;
+    return receiver;
   }
 }
 
-/** The answer of a call as a promise of what `read` makes of it. */
-export class Reply<T> implements Receiver {
+/** Reads the answer of a call for who asked. */
+export class Reading<T> implements Receiver {
+  constructor(
+    private readonly asker: Asker<T>,
+    private readonly read: (reply: unknown, call: Call) => T,
+  ) {}
+
+  answered(reply: unknown, call: Call): void {
+    this.asker.answered(this.read(reply, call));
+  }
+
+  failed(error: Error): void {
+    this.asker.failed(error);
+  }
+}
+
+/** Who asks and gets a promise of the answer. */
+export class Promised<T> implements Asker<T> {
   readonly promise: Promise<T>;
   #resolve!: (value: T) => void;
-  #reject!: (error: Error) => void;
+  #reject!: (error: unknown) => void;
 
-  constructor(private readonly read: (reply: unknown, call: Call) => T) {
+  constructor() {
     this.promise = new Promise((resolve, reject) => {
       this.#resolve = resolve;
       this.#reject = reject;
     });
   }
 
-  answered(reply: unknown, call: Call): void {
-    this.#resolve(this.read(reply, call));
+  answered(answer: T): void {
+    this.#resolve(answer);
   }
 
-  failed(error: Error): void {
+  failed(error: unknown): void {
     this.#reject(error);
   }
 }

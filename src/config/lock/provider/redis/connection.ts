@@ -1,5 +1,6 @@
 import type { Cluster, Redis } from 'ioredis';
 import type { Milliseconds } from '../../../../duration.js';
+import { WrittenCommand, type Told } from '../../../redis/command.js';
 import {
   disconnect,
   duplicate,
@@ -11,6 +12,7 @@ import {
   type RedisClient,
 } from './client.js';
 import { Ears } from './ears.js';
+import type { Run } from './run.js';
 import { SCRIPT, SCRIPT_SHA } from './script.js';
 
 /** A server that does not even say whether it lets us listen is polled meanwhile. */
@@ -32,17 +34,11 @@ export interface Listener {
   wanted(): boolean;
 }
 
-/** Keys and arguments of one run of the script; the guard's key alone when there is nothing to run. */
-export interface ScriptCall {
-  readonly keys: readonly string[];
-  readonly args: readonly string[];
-}
-
 /**
  * Gives what is to be run, in the moment it is sent.
  * @param refused what it gave before was not run: the server does not know the script
  */
-export type Request = (refused?: boolean) => ScriptCall;
+export type Request = (refused?: boolean) => Run;
 
 /**
  * Our own connection beside the application's client: never its client itself, which may be subscribed, blocked or closed
@@ -90,29 +86,28 @@ export class Connection {
   async run(request: Request, signal: AbortSignal, errand: boolean): Promise<unknown> {
     this.#use(1, errand);
     try {
-      const client = this.#client?.status === 'ready' ? this.#client : await unless(signal, this.#open());
-      return await unless(signal, evaluate(client, request));
+      const client = this.isOpen ? this.#client! : await unless(signal, this.#open());
+      return await unless(
+        signal,
+        new Promise((resolve, reject) => evaluate(client, request, { answered: resolve, failed: reject })),
+      );
     } finally {
       this.#use(-1, errand);
     }
   }
 
+  /** Whether there is a connection, so that nothing must be waited for before a question is sent. */
+  get isOpen(): boolean {
+    return this.#client?.status === 'ready';
+  }
+
   /**
-   * The same on the connection that is there, without any wait for one; false when there is none. Most questions go this
-   * way, so that nothing is set up for them that they do not need. Who is told of the answer, or why there is none, then
-   * says `doneNow`.
+   * The same on the connection that is open. Most questions go this way, so that nothing is set up for them that they do
+   * not need. Who is told of the answer, or why there is none, then says `doneNow`.
    */
-  runNow(
-    request: Request,
-    errand: boolean,
-    answered: (reply: unknown) => void,
-    failed: (error: unknown) => void,
-  ): boolean {
-    const client = this.#client;
-    if (client?.status !== 'ready') return false;
+  runNow(request: Request, errand: boolean, told: Told): void {
     this.#use(1, errand);
-    evaluate(client, request).then(answered, failed);
-    return true;
+    evaluate(this.#client!, request, told);
   }
 
   /** Nobody waits any more for the answer of what `runNow` sent; it has come, or it has not. */
@@ -245,18 +240,20 @@ export class Connection {
  * in between, what was asked later runs first. That matters for one operation alone: one that undoes the earlier one, which was
  * given up by then. So what is sent the second time is asked for anew, and what was given up is not in it.
  */
-function evaluate(client: RedisClient, request: Request): Promise<unknown> {
-  return send(client, 'evalsha', SCRIPT_SHA, request()).catch((error: unknown) => {
-    if (!(error instanceof Error && error.message.startsWith('NOSCRIPT'))) throw error;
-    const again = request(true);
-    return again.keys.length === 1 ? [] : send(client, 'eval', SCRIPT, again);
+function evaluate(client: RedisClient, request: Request, told: Told): void {
+  send(client, 'evalsha', SCRIPT_SHA, request(), {
+    answered: (reply) => told.answered(reply),
+    failed(error) {
+      if (!(error instanceof Error && error.message.startsWith('NOSCRIPT'))) return told.failed(error);
+      const again = request(true);
+      if (again.calls.length === 0) return told.answered([]);
+      send(client, 'eval', SCRIPT, again, told);
+    },
   });
 }
 
-/** In one array: hundreds of arguments by themselves would be copied several times. */
-function send(client: RedisClient, command: 'eval' | 'evalsha', script: string, call: ScriptCall): Promise<unknown> {
-  type InOne = Record<typeof command, (args: (string | number)[]) => Promise<unknown>>;
-  return (client as unknown as InOne)[command]([script, call.keys.length, ...call.keys, ...call.args]);
+function send(client: RedisClient, name: 'eval' | 'evalsha', script: string, run: Run, told: Told): void {
+  client.sendCommand(new WrittenCommand(name, [script, '1', run.keys[0]!], run.written(name, script), told));
 }
 
 /** A promise, or the abort of the signal before it settles. */

@@ -3,13 +3,16 @@ import type { Ask } from '../store.js';
 
 /** What a visit to Redis gave: from when, and the fences that hand-overs inside this process may take. */
 export class Visit {
-  readonly at: Milliseconds = performance.now();
   /** The next fence to give out, and the last one of the block. */
   next: number;
   readonly end: number;
 
-  /** @param holder who has the hold now; undefined once it was given back */
+  /**
+   * @param at when, on `performance.now()`
+   * @param holder who has the hold now; undefined once it was given back
+   */
   constructor(
+    readonly at: Milliseconds,
     readonly first: number,
     fences: number,
     public holder: Ask | undefined,

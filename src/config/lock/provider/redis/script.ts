@@ -3,18 +3,24 @@ import { createHash } from 'node:crypto';
 /**
  * Every lock operation, several in one call, each on its own key. All of them run or none: Redis runs a script alone.
  *
- * KEYS   1: the fence guard; then for each operation the lock's key, and behind it, but for T, the list of those who wait
- * ARGV   of several operations
- *        1: how many fences they may take
- *        2: a JSON array of texts: for each operation its letter and its arguments. One long argument costs client and
- *           server much less than many short ones
- *        3: 1 when keys may be let be free for a moment, see Y
- *        of one operation
- *        its letter and its arguments; for O and K a sixth as the third above
+ * Most are a try of a free key or a release that nobody waits for. Those of one ttl and with plain values leave in front, as
+ * lists of keys and one text of values, and are done together: three commands for all releases, one for each try, one fence
+ * guard for all. Whatever is not as usual is then looked at one by one.
+ *
+ * KEYS   1: the fence guard; then the keys of the releases; the lines of those who wait for these keys, in the same order;
+ *        the keys of the tries; then for each other operation the lock's key and its line
+ * ARGV   1, 2: how many releases, how many tries
+ *        3: the ttl of the tries
+ *        4: the values of releases and tries, one after the other, each as long as the others
+ *        and where there are other operations:
+ *        5: how many fences these may take
+ *        6: a JSON array of texts: for each its letter and its arguments. One long argument costs client and server much less
+ *           than many short ones
+ *        7: 1 when keys may be let be free for a moment, see Y
  *   T value ttl               try: obtain the key, or nothing; one fence
+ *   R value                   release: the next in line has the key, and is told
  *   O value ttl block entry   obtain the key; `entry`, unless empty, stands in line when another has it
  *   K value ttl block entry   ask again for a waiter that stands in line: the "kick"
- *   R value                   release: the next in line has the key, and is told
  *   C value entry             out of the line, and release if the key was given to the entry meanwhile
  *   X value ttl               refresh
  *   L value ttl               lengthen: as X, but what lasts longer stays so. A renewal that arrives late, on a connection that
@@ -22,8 +28,9 @@ import { createHash } from 'node:crypto';
  *   P value                   time left
  *   Y value followed          release as R, but every 100 ms at most let the key be free instead of handing it on, so that
  *                             those in no line find it; only if others wait, or \`followed\` is 1: one who waits asks behind it
- *   N                         hand on a key that was let be free, the "nudge"
- * reply  of one operation its reply, of several an array of them:
+ *   N value                   hand on a key that was let be free; the value does not matter, the "nudge"
+ * reply  a number when there was nothing but releases and tries, and all of them did what they do as a rule: released, nobody
+ *        waited; obtained, the first try with this fence, each next one with the next. Else an array of the replies:
  *   T O K  the first fence of a block (an integer >= 1) when granted, else {left, foreign, time}: another has the key for
  *          `left` ms more (-1: it has no end); foreign is 1 when the holder is none of ours, who will not tell its release;
  *          time is the server's, in microseconds; a fourth element says why the entry could not stand in line
@@ -42,27 +49,27 @@ import { createHash } from 'node:crypto';
  * microseconds, or one more than the last one if that is higher: it grows over restarts, expiry and loss of data.
  */
 export const SCRIPT = `
--- One try of a free key, or one release that nobody waits for: most calls are one of these, and are answered before any
--- function is made, which takes longer than to run it.
-local op, value, entry = ARGV[1], ARGV[2], nil
-if op == 'T' then
-  local set = redis.pcall('SET', KEYS[2], value, 'NX', 'PX', ARGV[3])
-  if set and set.ok then
-    local clock, before = redis.pcall('TIME'), tonumber(redis.pcall('GET', KEYS[1]) or 0)
-    if clock[2] and before then
-      local fence = math.max(before + 1, clock[1] * 1000000 + clock[2])
-      if redis.pcall('SET', KEYS[1], string.format('%.0f', fence)).ok then return fence end
-    end
-    redis.call('DEL', KEYS[2])
-  end
-elseif op == 'R' and redis.pcall('GET', KEYS[2]) == value then
-  entry = redis.pcall('LPOP', KEYS[3])
-  if not entry then return redis.call('DEL', KEYS[2]) end
+local guard, ttl, values = KEYS[1], ARGV[3], ARGV[4]
+local releases, tries = tonumber(ARGV[1]), tonumber(ARGV[2])
+local reserved, others, yields = tonumber(ARGV[5]), ARGV[6], ARGV[7]
+local width = #values / (releases + tries)
+local line_at, try_at, other_at = releases + 1, 2 * releases + 1, 2 * releases + tries + 1
+
+-- As a rule a value has its key, and nobody waits for it. Where that is not so for all, nothing is done yet.
+local released = releases == 0
+if not released then
+  local current = redis.pcall('MGET', unpack(KEYS, 2, line_at))
+  local i = 1
+  while i <= releases and current[i] == string.sub(values, (i - 1) * width + 1, i * width) do i = i + 1 end
+  released = i > releases and redis.pcall('EXISTS', unpack(KEYS, line_at + 1, try_at)) == 0
+  released = released and type(redis.pcall('DEL', unpack(KEYS, 2, line_at))) == 'number'
+  if released and tries == 0 and not others then return 0 end
 end
 
-local guard, reserved = KEYS[1], tonumber(ARGV[1])
-local is_one = not reserved
-local yields = ARGV[is_one and 6 or 3]
+local function value_of(i)
+  return string.sub(values, (i - 1) * width + 1, i * width)
+end
+
 local time, last, limit
 
 local function now()
@@ -73,6 +80,7 @@ local function now()
   return time
 end
 
+-- The first of so many fences. The guard is written once for all that the call may take.
 local function fences(count)
   if not last then
     last = math.max(now() - 1, tonumber(redis.call('GET', guard) or 0))
@@ -84,6 +92,36 @@ local function fences(count)
   end
   last = last + count
   return last - count + 1
+end
+
+-- As a rule a key that is tried is free.
+local granted, refused = 0, nil
+for i = 1, tries do
+  local set = redis.pcall('SET', KEYS[try_at + i], value_of(releases + i), 'NX', 'PX', ttl)
+  if set and set.ok then
+    granted = granted + 1
+  else
+    refused = refused or {}
+    refused[i] = set or 0
+  end
+end
+local fence, unfenced = 0, nil
+if granted > 0 then
+  local ok, reply = pcall(fences, granted)
+  if ok then fence = reply else unfenced = reply end
+end
+
+if released and not refused and not unfenced and not others then return fence end
+
+local replies = {}
+
+local function error_of(why)
+  return { err = type(why) == 'table' and why.err or tostring(why) }
+end
+
+local function answer(run, ...)
+  local ok, reply = pcall(run, ...)
+  replies[#replies + 1] = ok and reply or error_of(reply)
 end
 
 local function give(key, value, ttl, block)
@@ -100,184 +138,168 @@ local function heard(channel)
   return counted[2] > 0
 end
 
-local function hand_on(key, queue, entry)
-  while type(entry) == 'string' do
+local function hand_on(key, queue)
+  repeat
+    local entry = redis.pcall('LPOP', queue)
+    if type(entry) ~= 'string' then return false end
     local channel, wid, ttl, block, value = string.match(entry, '^(.-)|(.-)|(.-)|(.-)|(.*)$')
     if channel and heard(channel) then
       local fence = give(key, value, ttl, block)
       redis.pcall('PUBLISH', channel, string.format('%s|%.0f|%.0f', wid, fence, now()))
       return true
     end
-    entry = redis.pcall('LPOP', queue)
-  end
-  return false
+  until false
 end
 
-local function handed_on(key, queue, entry)
-  if hand_on(key, queue, entry) then return 2 end
+local function handed_on(key, queue)
+  if hand_on(key, queue) then return 2 end
   redis.call('DEL', key)
   return 1
 end
 
-local function error_of(why)
-  return { err = type(why) == 'table' and why.err or tostring(why) }
-end
-
--- The release of one operation, when somebody may wait.
-if entry then
-  local ok, reply = pcall(handed_on, KEYS[2], KEYS[3], entry)
-  return ok and reply or error_of(reply)
-end
-
--- All but the try of a free key and the release: made when it is needed.
-local function others()
-  local function stand_in_line(queue, entry)
-    if not redis.call('LPOS', queue, entry) then redis.call('RPUSH', queue, entry) end
-    redis.call('PEXPIRE', queue, 120000)
-  end
-
-  local function is_foreign(value)
-    local mark = string.byte(value, 22)
-    return not mark or mark == 65 or mark == 81 or mark == 103 or mark == 119
-  end
-
-  local function is_waited_for(queue)
-    return redis.pcall('PTTL', queue) ~= -2
-  end
-
-  -- For how many ms more a key is let be free: the first 10 of the 100 that the key beside the line lasts.
-  local function pause_of(queue)
-    local left = yields and redis.pcall('PTTL', queue .. 'y') or 0
-    return type(left) == 'number' and left <= 100 and left - 90 or 0
-  end
-
-  local function refused(key, current, queue, entry)
-    local left = current and redis.call('PTTL', key) or pause_of(queue)
-    local reply = { left, current and is_foreign(current) and 1 or 0, now() }
-    if entry ~= '' then
-      local ok, why = pcall(stand_in_line, queue, entry)
-      if not ok then
-        reply[4] = type(why) == 'table' and why.err or tostring(why)
-        if string.find(reply[4], 'READONLY') then error(why, 0) end
-      end
-    end
-    return reply
-  end
-
-  -- How many texts each takes, its letter included.
-  local run = { length = { O = 5, K = 5, X = 3, L = 3, P = 2, Y = 3, N = 1 } }
-
-  local function is_free(queue, current)
-    return not current and pause_of(queue) <= 0
-  end
-
-  function run.O(key, queue, value, ttl, block, entry)
-    local current = redis.call('GET', key)
-    if is_free(queue, current) or current == value then
-      -- Sent again after a lost answer, it may stand in line already.
-      if entry ~= '' then redis.pcall('LREM', queue, 0, entry) end
-      return give(key, value, ttl, block)
-    end
-    return refused(key, current, queue, entry)
-  end
-
-  function run.K(key, queue, value, ttl, block, entry)
-    local current = redis.call('GET', key)
-    if is_free(queue, current) and hand_on(key, queue, redis.pcall('LPOP', queue)) then current = redis.call('GET', key) end
-    if is_free(queue, current) or current == value then
-      if entry ~= '' then redis.pcall('LREM', queue, 0, entry) end
-      return give(key, value, ttl, block)
-    end
-    return refused(key, current, queue, entry)
-  end
-
-  function run.Y(key, queue, value, followed)
-    if redis.call('GET', key) ~= value then return 0 end
-    if followed == '1' or is_waited_for(queue) then
-      -- One key beside the line, in its slot, so that it is once in 100 ms, whichever process does it.
-      local first = redis.pcall('SET', queue .. 'y', '', 'NX', 'PX', 100)
-      if first and first.ok then
-        redis.call('DEL', key)
-        return 3
-      end
-    end
-    return handed_on(key, queue, redis.pcall('LPOP', queue))
-  end
-
-  function run.N(key, queue)
-    local current = redis.call('GET', key)
-    if current then return is_waited_for(queue) and is_foreign(current) and 0 or 1 end
-    hand_on(key, queue, redis.pcall('LPOP', queue))
-    return 1
-  end
-
-  function run.X(key, _, value, ttl)
-    if redis.call('GET', key) ~= value then return 0 end
-    return redis.call('PEXPIRE', key, ttl)
-  end
-
-  function run.L(key, _, value, ttl)
-    if redis.call('GET', key) ~= value then return 0 end
-    local left = redis.call('PTTL', key)
-    if left ~= -1 and left < tonumber(ttl) then redis.call('PEXPIRE', key, ttl) end
-    return 1
-  end
-
-  function run.P(key, _, value)
-    if redis.call('GET', key) ~= value then return -3 end
-    return redis.call('PTTL', key)
-  end
-
-  return run
-end
-
-local run
-
-local function try(key, value, ttl)
-  if redis.call('SET', key, value, 'NX', 'PX', ttl) then
-    local ok, fence = pcall(fences, 1)
-    if ok then return fence end
-    -- Without a fence it is not given out.
-    redis.call('DEL', key)
-    error(fence)
-  end
-  run = run or others()
-  return run.O(key, nil, value, ttl, 1, '')
-end
-
 local function release(key, queue, value)
   if redis.call('GET', key) ~= value then return 0 end
-  return handed_on(key, queue, redis.pcall('LPOP', queue))
+  return handed_on(key, queue)
 end
 
-local function leave(key, queue, value, entry)
+for i = 1, releases do
+  if released then replies[i] = 1 else answer(release, KEYS[1 + i], KEYS[line_at + i], value_of(i)) end
+end
+if tries == 0 and not others then return replies end
+
+local function stand_in_line(queue, entry)
+  if not redis.call('LPOS', queue, entry) then redis.call('RPUSH', queue, entry) end
+  redis.call('PEXPIRE', queue, 120000)
+end
+
+local function is_foreign(value)
+  local mark = string.byte(value, 22)
+  return not mark or mark == 65 or mark == 81 or mark == 103 or mark == 119
+end
+
+local function is_waited_for(queue)
+  return redis.pcall('PTTL', queue) ~= -2
+end
+
+-- For how many ms more a key is let be free: the first 10 of the 100 that the key beside the line lasts.
+local function pause_of(queue)
+  local left = yields and redis.pcall('PTTL', queue .. 'y') or 0
+  return type(left) == 'number' and left <= 100 and left - 90 or 0
+end
+
+local function is_free(queue, current)
+  return not current and pause_of(queue) <= 0
+end
+
+local function status(key, current, queue, entry)
+  local left = current and redis.call('PTTL', key) or pause_of(queue)
+  local reply = { left, current and is_foreign(current) and 1 or 0, now() }
+  if entry ~= '' then
+    local ok, why = pcall(stand_in_line, queue, entry)
+    if not ok then
+      reply[4] = type(why) == 'table' and why.err or tostring(why)
+      if string.find(reply[4], 'READONLY') then error(why, 0) end
+    end
+  end
+  return reply
+end
+
+local run = {}
+
+function run.O(key, queue, value, ttl, block, entry)
+  local current = redis.call('GET', key)
+  if is_free(queue, current) or current == value then
+    -- Sent again after a lost answer, it may stand in line already.
+    if entry ~= '' then redis.pcall('LREM', queue, 0, entry) end
+    return give(key, value, ttl, block)
+  end
+  return status(key, current, queue, entry)
+end
+
+function run.T(key, queue, value, ttl)
+  return run.O(key, queue, value, ttl, 1, '')
+end
+
+function run.K(key, queue, value, ttl, block, entry)
+  local current = redis.call('GET', key)
+  if is_free(queue, current) and hand_on(key, queue) then current = redis.call('GET', key) end
+  if is_free(queue, current) or current == value then
+    if entry ~= '' then redis.pcall('LREM', queue, 0, entry) end
+    return give(key, value, ttl, block)
+  end
+  return status(key, current, queue, entry)
+end
+
+run.R = release
+
+function run.C(key, queue, value, entry)
   if entry ~= '' then redis.pcall('LREM', queue, 0, entry) end
   return release(key, queue, value)
 end
 
-local asked, replies = is_one and ARGV or cjson.decode(ARGV[2]), {}
-local at, place = 1, 2
-for i = 1, is_one and 1 or #KEYS do
-  local op, key, queue = asked[at], KEYS[place], KEYS[place + 1]
-  if not op then break end
-  local ok, reply
-  if op == 'T' then
-    ok, reply = pcall(try, key, asked[at + 1], asked[at + 2])
-    at, place = at + 3, place + 1
-  elseif op == 'R' then
-    ok, reply = pcall(release, key, queue, asked[at + 1])
-    at, place = at + 2, place + 2
-  elseif op == 'C' then
-    ok, reply = pcall(leave, key, queue, asked[at + 1], asked[at + 2])
-    at, place = at + 3, place + 2
-  else
-    run = run or others()
-    ok, reply = pcall(run[op], key, queue, asked[at + 1], asked[at + 2], asked[at + 3], asked[at + 4])
-    at, place = at + run.length[op], place + 2
+function run.Y(key, queue, value, followed)
+  if redis.call('GET', key) ~= value then return 0 end
+  if followed == '1' or is_waited_for(queue) then
+    -- One key beside the line, in its slot, so that it is once in 100 ms, whichever process does it.
+    local first = redis.pcall('SET', queue .. 'y', '', 'NX', 'PX', 100)
+    if first and first.ok then
+      redis.call('DEL', key)
+      return 3
+    end
   end
-  replies[i] = ok and reply or error_of(reply)
+  return handed_on(key, queue)
 end
-return is_one and replies[1] or replies
+
+function run.N(key, queue)
+  local current = redis.call('GET', key)
+  if current then return is_waited_for(queue) and is_foreign(current) and 0 or 1 end
+  hand_on(key, queue)
+  return 1
+end
+
+function run.X(key, _, value, ttl)
+  if redis.call('GET', key) ~= value then return 0 end
+  return redis.call('PEXPIRE', key, ttl)
+end
+
+function run.L(key, _, value, ttl)
+  if redis.call('GET', key) ~= value then return 0 end
+  local left = redis.call('PTTL', key)
+  if left ~= -1 and left < tonumber(ttl) then redis.call('PEXPIRE', key, ttl) end
+  return 1
+end
+
+function run.P(key, _, value)
+  if redis.call('GET', key) ~= value then return -3 end
+  return redis.call('PTTL', key)
+end
+
+for i = 1, tries do
+  local key = KEYS[try_at + i]
+  local why = refused and refused[i]
+  if why == 0 then
+    answer(run.T, key, nil, value_of(releases + i), ttl)
+  elseif why then
+    replies[#replies + 1] = error_of(why)
+  elseif unfenced then
+    -- Without a fence it is not given out.
+    redis.pcall('DEL', key)
+    replies[#replies + 1] = error_of(unfenced)
+  else
+    replies[#replies + 1] = fence
+    fence = fence + 1
+  end
+end
+
+-- How many texts each takes, its letter included.
+local length = { T = 3, R = 2, O = 5, K = 5, C = 3, X = 3, L = 3, P = 2, Y = 3, N = 2 }
+local asked, at = others and cjson.decode(others) or {}, 1
+for place = other_at + 1, #KEYS, 2 do
+  local op = asked[at]
+  answer(run[op], KEYS[place], KEYS[place + 1], asked[at + 1], asked[at + 2], asked[at + 3], asked[at + 4])
+  at = at + length[op]
+end
+return replies
 `;
 
 /** By this name the server knows the script once it has seen it. */

@@ -1,9 +1,9 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Milliseconds } from '../../../../duration.js';
 import { ProviderError, ProviderUnreachableError } from '../../errors.js';
-import type { Ask, Grant, Line, LockStore, Refusal } from '../store.js';
+import type { Ask, Asker, Grant, Line, LockStore, Refusal } from '../store.js';
 import { Batch, BATCH_CAP } from './batch.js';
-import { Call, Reply, type Receiver } from './call.js';
+import { Call, Promised, Reading, type Receiver } from './call.js';
 import type { RedisClient } from './client.js';
 import { Connection } from './connection.js';
 import { newChannel, newWid, readMessage, type GrantMessage } from './entry.js';
@@ -93,45 +93,53 @@ export class RedisStore implements LockStore, WaitHost {
     this.#batch = new Batch(this.#connection, limit, batchCap, this.#options.yield);
     this.#undoing = new Undoing(this.#connection, this.#options.limit);
     this.#foreign = new ForeignWatch(client, limit);
-    this.#nudges = new Nudges((key) => this.#run('N', { key }, [], (reply) => reply !== 0, true));
+    this.#nudges = new Nudges((key) =>
+      this.#run('N', { key, plain: false }, '', NOTHING, (reply) => reply !== 0, true),
+    );
   }
 
   deadline(sent: Milliseconds, ttl: Milliseconds): Milliseconds {
     return sent + ttl - DRIFT - ttl * DRIFT_RATE;
   }
 
-  obtain(ask: Ask, _now: Milliseconds, line?: Line): Promise<Grant | Refusal> {
+  obtain(
+    ask: Ask,
+    now: Milliseconds,
+    line?: Line,
+    asker?: Asker<Grant | Refusal>,
+  ): Promise<Grant | Refusal> | undefined {
     this.#undoing.spare(ask, ask.value);
     const wait = this.#begin(ask, line);
-    return new Promise((resolve, reject) => {
-      wait.resolve = resolve;
-      wait.reject = reject;
-      this.#question(wait);
-    });
+    const promised = asker ? undefined : new Promised<Grant | Refusal>();
+    wait.asker = asker ?? promised;
+    this.#question(wait, now);
+    return promised?.promise;
   }
 
   refresh(ask: Ask, ttl: Milliseconds, limit?: Milliseconds): Promise<Milliseconds | undefined> {
     const sent = performance.now();
-    const reading = new Reply((reply) => (reply === 1 ? this.deadline(sent, ttl) : undefined));
+    const promised = new Promised<Milliseconds | undefined>();
+    const reading = new Reading(promised, (reply) => (reply === 1 ? this.deadline(sent, ttl) : undefined));
     const op = limit === undefined ? 'X' : 'L';
-    const call = new Call(op, this.#prefix + ask.key, [ask.value, String(ttl)], 0, false, reading);
+    const call = new Call(op, this.#prefix + ask.key, ask.value, ask.plain, ttl, NOTHING, 0, false, reading);
     if (limit === undefined) this.#batch.add(call);
     else this.#batch.renew(call, limit);
-    return reading.promise;
+    return promised.promise;
   }
 
-  release(ask: Ask, followed = false): Promise<boolean> {
+  release(ask: Ask, followed = false, asker?: Asker<boolean>): Promise<boolean> | undefined {
     const visit = waitOf(ask)?.visit;
     if (visit) {
       visit.holder = undefined;
       this.#block.learn(visit);
     }
-    if (this.#options.yield) return this.#yield(ask, followed);
-    return this.#run('R', ask, [ask.value], wasHeld);
+    const promised = asker ? undefined : new Promised<boolean>();
+    this.#release(ask, followed, asker ?? promised!);
+    return promised?.promise;
   }
 
   left(ask: Ask): Promise<Milliseconds> {
-    return this.#run('P', ask, [ask.value], timeLeft);
+    return this.#run('P', ask, ask.value, NOTHING, timeLeft);
   }
 
   pass(from: Ask, to: Ask, now: Milliseconds): Grant | undefined {
@@ -190,39 +198,42 @@ export class RedisStore implements LockStore, WaitHost {
     return wait;
   }
 
-  #question(wait: Wait): void {
+  #question(wait: Wait, now: Milliseconds): void {
     const { ask } = wait;
     const { listening } = this.#connection;
     const fences = wait.line?.followed ? this.#block.size : 1;
-    if (listening && wait.line) this.#enter(wait);
+    if (listening && wait.line && (wait.asked || isContended(ask))) this.#enter(wait);
     const entry = listening ? wait.entry : '';
-    const args = [ask.value, String(ask.ttl)];
     const lone = !wait.asked && entry === '' && fences === 1 && !(wait.line && this.#options.yield);
-    if (!lone) args.push(String(fences), entry);
-    wait.asks(entry !== '', this.#call(lone ? 'T' : wait.asked ? 'K' : 'O', ask, args, wait, fences));
+    const call = lone
+      ? this.#call('T', ask, ask.value, ask.ttl, NOTHING, wait, 1)
+      : this.#call(wait.asked ? 'K' : 'O', ask, ask.value, ask.ttl, [String(fences), entry], wait, fences);
+    wait.asks(entry !== '', call, now);
   }
 
   /** The reply to a question of a wait. */
   replied(wait: Wait, reply: unknown, call: Call): void {
+    const refused = Array.isArray(reply);
+    if (refused || !wait.asked) contend(wait.ask, refused);
     wait.asked = true;
-    if (Array.isArray(reply)) {
+    if (refused) {
       this.#refused(wait, call, reply as number[])
         .then((refusal) => this.#stay(wait, refusal))
-        .catch(wait.reject);
+        .catch((error: unknown) => wait.failed(error));
       return;
     }
-    this.#visited(wait, reply as number, call.fences);
+    this.#visited(wait, wait.sent, reply as number, call.fences);
     this.#unask(wait);
-    wait.resolve({ granted: true, fence: reply as number, until: this.deadline(wait.sent, wait.ask.ttl) });
+    wait.tell({ granted: true, fence: reply as number, until: this.deadline(wait.sent, wait.ask.ttl) });
   }
 
   async #stay(wait: Wait, refusal: RedisRefusal): Promise<void> {
     if (wait.line && !refusal.listening && !wait.over) {
       // The first of ours to wait: from now on we hear, and stand in line.
       this.#enter(wait);
-      if ((await this.#connection.listen()) && !wait.over) return this.#question(wait);
+      if ((await this.#connection.listen()) && !wait.over) return this.#question(wait, performance.now());
     }
-    wait.resolve(refusal);
+    wait.tell(refusal);
   }
 
   async #refused(wait: Wait, call: Call, [left, foreign, time, outside]: readonly number[]): Promise<RedisRefusal> {
@@ -255,10 +266,10 @@ export class RedisStore implements LockStore, WaitHost {
   }
 
   /** The key is ours: nothing is waited for any more, and hand-overs of this process may take the other fences. */
-  #visited(wait: Wait, fence: number, fences: number): void {
+  #visited(wait: Wait, at: Milliseconds, fence: number, fences: number): void {
     this.#leave(wait);
     if (wait.wid !== '') this.#remember(wait);
-    wait.visit = new Visit(fence, fences, wait.ask);
+    wait.visit = new Visit(at, fence, fences, wait.ask);
   }
 
   #enter(wait: Wait): void {
@@ -272,12 +283,17 @@ export class RedisStore implements LockStore, WaitHost {
     if (wait.wid !== '') this.#inLine.delete(wait.wid);
   }
 
-  /** A release that may let the key be free for a moment: who asks behind it asks again then, else we see to it. */
-  #yield(ask: Ask, followed: boolean): Promise<boolean> {
-    return this.#run('Y', ask, [ask.value, followed ? '1' : ''], (reply, call) => {
+  /** With `yield` it may let the key be free for a moment: who asks behind it asks again then, else we see to it. */
+  #release(ask: Ask, followed: boolean, asker: Asker<boolean>): void {
+    if (!this.#options.yield) {
+      this.#call('R', ask, ask.value, undefined, NOTHING, new Reading(asker, wasHeld), 0);
+      return;
+    }
+    const reading = new Reading(asker, (reply, call) => {
       if (reply === 3 && !followed) this.#nudges.start(ask.key);
       return wasHeld(reply, call);
     });
+    this.#call('Y', ask, ask.value, undefined, [followed ? '1' : ''], reading, 0);
   }
 
   /** What was asked is not sent (again) behind what follows now: its undoing, or the release of what was given meanwhile. */
@@ -306,7 +322,7 @@ export class RedisStore implements LockStore, WaitHost {
     const at = wait.earliest(message.time, arrival);
     const until = at === undefined ? -Infinity : this.deadline(at, ask.ttl);
     if (wait.overheard || until - arrival < ask.ttl / 2) return void this.#confirm(wait);
-    this.#visited(wait, message.fence, wait.block);
+    this.#visited(wait, arrival, message.fence, wait.block);
     this.#unask(wait);
     wait.line?.grant({ granted: true, fence: message.fence, until });
   }
@@ -320,15 +336,15 @@ export class RedisStore implements LockStore, WaitHost {
     wait.confirming = true;
     wait.overheard = true;
     const sent = performance.now();
-    const reading = new Reply(asItIs);
-    const args = [ask.value, String(ask.ttl), String(wait.block), wait.entry];
-    wait.confirmation = this.#call('K', ask, args, reading, wait.block);
-    const reply = await reading.promise.catch(() => undefined);
+    const promised = new Promised<unknown>();
+    const more = [String(wait.block), wait.entry];
+    wait.confirmation = this.#call('K', ask, ask.value, ask.ttl, more, new Reading(promised, asItIs), wait.block);
+    const reply = await promised.promise.catch(() => undefined);
     wait.confirmation = undefined;
     wait.confirming = false;
     if (!this.#inLine.has(wait.wid)) return;
     if (typeof reply !== 'number') return wait.line?.ask();
-    this.#visited(wait, reply, wait.block);
+    this.#visited(wait, sent, reply, wait.block);
     this.#unask(wait);
     wait.line?.grant({ granted: true, fence: reply, until: this.deadline(sent, ask.ttl) });
   }
@@ -354,38 +370,58 @@ export class RedisStore implements LockStore, WaitHost {
   }
 
   #undo({ ask, value, entry }: Wait): void {
-    this.#undoing.start(ask, value, () => this.#run('C', ask, [value, entry], wasHeld, true));
+    this.#undoing.start(ask, value, () => this.#run('C', ask, value, [entry], wasHeld, true));
   }
 
   #run<T>(
     op: Op,
-    ask: { readonly key: string },
-    args: string[],
+    ask: Pick<Ask, 'key' | 'plain'>,
+    value: string,
+    more: readonly string[],
     read: (reply: unknown, call: Call) => T,
     errand = false,
   ): Promise<T> {
-    const reading = new Reply(read);
-    this.#call(op, ask, args, reading, 0, errand);
-    return reading.promise;
+    const promised = new Promised<T>();
+    this.#call(op, ask, value, undefined, more, new Reading(promised, read), 0, errand);
+    return promised.promise;
   }
 
   #call(
     op: Op,
-    ask: { readonly key: string },
-    args: string[],
+    { key, plain }: Pick<Ask, 'key' | 'plain'>,
+    value: string,
+    ttl: Milliseconds | undefined,
+    more: readonly string[],
     receiver: Receiver,
     fences: number,
     errand = false,
   ): Call {
-    const call = new Call(op, this.#prefix + ask.key, args, fences, errand, receiver);
+    const call = new Call(op, this.#prefix + key, value, plain, ttl, more, fences, errand, receiver);
     this.#batch.add(call);
     return call;
   }
 }
 
+/** What an operation takes that takes no more. */
+const NOTHING: readonly string[] = [];
+
 function waitOf(ask: Ask): Wait | undefined {
   return ask.memo as Wait | undefined;
 }
+
+/**
+ * Whether another had the key when it was last asked for: then who waits stands in line with the first question, which saves a
+ * way there and back. Else a try is enough, which costs both sides much less.
+ */
+function isContended({ place }: Ask): boolean {
+  return place?.memo === CONTENDED;
+}
+
+function contend({ place }: Ask, contended: boolean): void {
+  if (place) place.memo = contended ? CONTENDED : undefined;
+}
+
+const CONTENDED = 'contended';
 
 /** What the replies mean; a "not yours" to what was sent again means that the first one had arrived. */
 const asItIs = (reply: unknown): unknown => reply;

@@ -1,5 +1,5 @@
 import type { Milliseconds } from '../../../../duration.js';
-import type { Ask, Grant, Line, Refusal } from '../store.js';
+import type { Ask, Asker, Grant, Line, Refusal } from '../store.js';
 import type { Call, Receiver } from './call.js';
 import { entryOf } from './entry.js';
 import type { Visit } from './fences.js';
@@ -42,10 +42,8 @@ export class Wait implements Receiver {
   visit: Visit | undefined;
   /** When we last asked, by our clock, and what the server's clock said then; the first is the earlier one. */
   sample: { readonly sent: Milliseconds; readonly server: Milliseconds } | undefined;
-  /** What the queue waits for; itself no closure, since there is one for each acquisition. */
-  resolve!: (answer: Grant | RedisRefusal) => void;
-  reject!: (error: unknown) => void;
-
+  /** Who is to be told the answer to the last question; undefined once it was. */
+  asker: Asker<Grant | Refusal> | undefined;
   #value: string | undefined = undefined;
 
   constructor(
@@ -59,12 +57,12 @@ export class Wait implements Receiver {
     return this.#value ?? this.ask.value;
   }
 
-  asks(stands: boolean, question: Call): void {
+  asks(stands: boolean, question: Call, now: Milliseconds): void {
     this.#value = this.ask.value;
     this.stands = stands;
     this.isAnswered = false;
     this.question = question;
-    this.sent = performance.now();
+    this.sent = now;
   }
 
   answered(reply: unknown, call: Call): void {
@@ -72,8 +70,17 @@ export class Wait implements Receiver {
     this.host.replied(this, reply, call);
   }
 
-  failed(error: Error): void {
-    this.reject(error);
+  /** Not at once: who fails may be in the middle of giving up. */
+  failed(error: unknown): void {
+    const { asker } = this;
+    this.asker = undefined;
+    if (asker) queueMicrotask(() => asker.failed(error));
+  }
+
+  tell(answer: Grant | RedisRefusal): void {
+    const { asker } = this;
+    this.asker = undefined;
+    asker?.answered(answer);
   }
 
   standInLine(channel: string, wid: string, block: number): void {

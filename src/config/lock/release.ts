@@ -1,0 +1,48 @@
+import { ProviderUnreachableError } from './errors.js';
+import type { Lease } from './lease.js';
+import type { Answer, Asker, LockStore } from './provider/store.js';
+import { keepSettlers, settlers } from './settlers.js';
+
+/** An `unlock` that the provider answers later: what its answer makes of the lease, and of the promise of the caller. */
+export class Release implements Asker<boolean> {
+  #resolve!: (value: unknown) => void;
+  #reject!: (reason: unknown) => void;
+
+  /** @param again an earlier one stayed without an answer */
+  constructor(
+    private readonly lease: Lease,
+    private readonly again: boolean,
+    private readonly store: LockStore,
+  ) {}
+
+  /** @param answer undefined when the store tells this object */
+  wait(answer: Answer<boolean> | undefined): Promise<void> {
+    const done = new Promise<unknown>(keepSettlers) as Promise<void>;
+    this.#resolve = settlers.resolve;
+    this.#reject = settlers.reject;
+    if (answer instanceof Promise) {
+      answer.then(
+        (released) => this.answered(released),
+        (error: unknown) => this.failed(error),
+      );
+    } else if (answer !== undefined) {
+      this.answered(answer);
+    }
+    return done;
+  }
+
+  answered(released: boolean): void {
+    const { lease } = this;
+    // After an unanswered release, "not yours" means that it had arrived.
+    lease.state = released || this.again ? 'ended' : 'taken';
+    if (lease.state === 'ended') return this.#resolve(undefined);
+    lease.watcher?.lost(lease, 'taken');
+    this.#reject(lease.notHeld);
+  }
+
+  failed(error: unknown): void {
+    this.lease.state = 'unsure';
+    if (error instanceof ProviderUnreachableError) this.store.abandon(this.lease);
+    this.#reject(error);
+  }
+}

@@ -1,0 +1,40 @@
+import { Command } from 'ioredis';
+
+/** Who is told what became of a command. */
+export interface Told {
+  answered(reply: unknown): void;
+  failed(error: unknown): void;
+}
+
+/**
+ * A command that was written out before, in one piece, and whose answer is told without a promise in between: for who sends
+ * so many words, so often, that both count. ioredis reads the words only to find the node of a cluster.
+ */
+export class WrittenCommand extends Command {
+  readonly #text: string;
+  #told: Told | undefined;
+
+  /**
+   * @param words of the command as far as its first key
+   * @param text all of it, in Redis' protocol
+   */
+  constructor(name: string, words: string[], text: string, told: Told) {
+    super(name, words);
+    this.#text = text;
+    this.#told = told;
+    // In place of those that settle its promise, which nobody looks at.
+    this.resolve = (reply: unknown) => this.#over()?.answered(reply);
+    this.reject = (error: Error) => this.#over()?.failed(error);
+  }
+
+  override toWritable(): string {
+    return this.#text;
+  }
+
+  /** Told once, and let go then: what is over would keep what comes after it from being collected. */
+  #over(): Told | undefined {
+    const told = this.#told;
+    this.#told = undefined;
+    return told;
+  }
+}
