@@ -104,13 +104,17 @@ export class Lease implements Ask {
   }
 }
 
-const BYTES = 16;
+const LENGTH = 22;
+
+/** On which letters sixteen bytes end in base64url: with the token of a Go service it is always one of these. */
+const ENDS_OF_GO = 'AQgw';
 
 /**
- * 128 random bits of the system's generator as 22 characters of base64url, as Go's mcube v2 writes them, but for the last
- * character: sixteen bytes can only end in A, Q, g or w there, so that ending in B, R, h or x tells our tokens from Go's.
+ * 22 letters of base64url as Go's mcube v2 writes them, but for the last one, so that our tokens can be told from Go's: what
+ * would end as those do ends in the letter after it. More than 128 bits are of the system's generator.
  */
 export function randomToken(): string {
-  const text = randomText(BYTES);
-  return text.slice(0, -1) + String.fromCharCode(text.charCodeAt(BYTES + 5) + 1);
+  const text = randomText(LENGTH);
+  if (!ENDS_OF_GO.includes(text[LENGTH - 1]!)) return text;
+  return text.slice(0, -1) + String.fromCharCode(text.charCodeAt(LENGTH - 1) + 1);
 }

@@ -1,21 +1,25 @@
 import { randomFillSync } from 'node:crypto';
 
-const pool = Buffer.allocUnsafe(4_096);
-let used = pool.length;
+/** Letters to be given out, four for each three bytes. */
+const letters = Buffer.alloc(8_192);
+const bytes = Buffer.alloc((letters.length / 4) * 3);
+let used = letters.length;
 
 /**
- * Text that nobody can guess, of the system's generator: `bytes` random bytes in base64url, unpadded. The generator is asked
- * for many at once: asked for each text, it would cost more than all else that a wait does.
- * @param bytes from 1 to 4,096
+ * Text that nobody can guess: letters of base64url, each for 6 bits of the system's generator. That is asked for many at once:
+ * asked for each text, it would cost more than all else that a wait does.
+ * @param length from 1 to 8,192 letters
  */
-export function randomText(bytes: number): string {
-  if (used + bytes > pool.length) {
-    randomFillSync(pool);
+export function randomText(length: number): string {
+  if (used + length > letters.length) {
+    randomFillSync(bytes);
+    letters.write(bytes.toString('base64url'), 'latin1');
+    bytes.fill(0);
     used = 0;
   }
-  const text = pool.toString('base64url', used, used + bytes);
-  // A byte is used once: what was given out does not stay readable in the pool.
-  pool.fill(0, used, used + bytes);
-  used += bytes;
+  const end = used + length;
+  const text = letters.toString('latin1', used, end);
+  // A letter is used once: what was given out does not stay readable here.
+  while (used < end) letters[used++] = 0;
   return text;
 }

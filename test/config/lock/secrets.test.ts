@@ -149,7 +149,7 @@ describe('a random token', () => {
   it('is 22 characters of base64url whose bits are all used, told apart from those of Go, and never the same', () => {
     const tokens = Array.from({ length: 50_000 }, randomToken);
     expect(new Set(tokens).size).toBe(tokens.length);
-    for (const token of tokens) if (!/^[\w-]{21}[BRhx]$/.test(token)) throw new Error(`found ${token}`);
+    for (const token of tokens) if (!/^[\w-]{21}(?![AQgw])[\w-]$/.test(token)) throw new Error(`found ${token}`);
     const bytes = tokens.map((token) => Buffer.from(token, 'base64url'));
     for (let bit = 0; bit < 128; bit += 1) {
       const ones = bytes.filter((one) => (one[bit >> 3]! >> (bit & 7)) & 1).length;

@@ -3,7 +3,7 @@ import { randomText } from '../../random.js';
 
 /** The channel on which a process hears that it was given a key; new for each connection's owner, unguessable. */
 export function newChannel(): string {
-  return `mlk:${randomText(9)}`;
+  return `mlk:${randomText(12)}`;
 }
 
 /**
@@ -11,7 +11,7 @@ export function newChannel(): string {
  * it comes from one who could read the entry; and he who may do that could write the lock itself.
  */
 export function newWid(): string {
-  return randomText(9);
+  return randomText(12);
 }
 
 /** What stands in line on Redis for a process: whom to tell, and what to write for it. The value may hold anything. */
