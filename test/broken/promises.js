@@ -331,7 +331,7 @@ export const BROKEN = [
   {
     promise: 'default tokens are random, and told from those of Go',
     file: lock('lease.ts'),
-    from: 'return text.slice(0, -1) + String.fromCharCode(text.charCodeAt(BYTES + 5) + 1);',
+    from: 'return text.slice(0, -1) + String.fromCharCode(text.charCodeAt(LENGTH - 1) + 1);',
     to: 'return text;',
     tests: [MEMORY],
   },
@@ -518,7 +518,7 @@ export const BROKEN = [
   {
     promise: 'the name of a wait cannot be guessed',
     file: lock('provider/redis/entry.ts'),
-    from: 'return randomText(9);\n}\n\n/** What stands',
+    from: 'return randomText(12);\n}\n\n/** What stands',
     to: "return 'A'.repeat(12);\n}\n\n/** What stands",
     tests: [STRANGERS],
   },

@@ -158,7 +158,7 @@ describe('waiting on Redis', () => {
     stop = true;
     await Promise.all(busy);
     expect(rounds).toBeGreaterThan(20);
-    // Sections that were passed on inside meanwhile: some ten in 10 ms; without asking the line, all 256 fences of a visit.
+    // Sections that were passed on inside meanwhile: some ten in 10 ms; without asking the line, all fences of a visit.
     expect(passed.sort((a, b) => a - b)[2]).toBeLessThan(60);
   });
 
