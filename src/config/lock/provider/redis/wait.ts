@@ -74,7 +74,7 @@ export class Wait implements Receiver {
   failed(error: unknown): void {
     const { asker } = this;
     this.asker = undefined;
-    if (asker) queueMicrotask(() => asker.failed(error));
+    if (asker) void Promise.resolve().then(() => asker.failed(error));
   }
 
   tell(answer: Grant | RedisRefusal): void {
