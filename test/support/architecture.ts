@@ -55,7 +55,10 @@ export const LAYERS: readonly Layer[] = [
     packages: ['cluster-key-slot'],
     types: ['ioredis'],
     // Beside the door, too: how a command is written is the business of the home of ioredis.
-    more: { 'config/lock/provider/redis/connection.ts': ['config/redis/command.ts'] },
+    more: {
+      'config/lock/provider/redis/connection.ts': ['config/redis/command.ts'],
+      'config/lock/provider/redis/run.ts': ['config/redis/command.ts'],
+    },
   },
   {
     at: 'config/lock/provider/',

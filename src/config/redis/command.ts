@@ -6,6 +6,27 @@ export interface Told {
   failed(error: unknown): void;
 }
 
+/** Words of a command in Redis' protocol: each behind its length in bytes. */
+export class Words {
+  readonly #lines: string[] = [];
+
+  get count(): number {
+    return this.#lines.length / 2;
+  }
+
+  get text(): string {
+    return `${this.#lines.join('\r\n')}\r\n`;
+  }
+
+  add(word: string): void {
+    const length = Buffer.byteLength(word);
+    this.#lines.push(LENGTHS[length] ?? `$${length}`, word);
+  }
+}
+
+/** Of most words. */
+const LENGTHS = Array.from({ length: 128 }, (_, length) => `$${length}`);
+
 /**
  * A command that was written out before, in one piece, and whose answer is told without a promise in between: for who sends
  * so many words, so often, that both count. ioredis reads the words only to find the node of a cluster.

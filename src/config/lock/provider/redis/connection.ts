@@ -253,7 +253,7 @@ function evaluate(client: RedisClient, request: Request, told: Told): void {
 }
 
 function send(client: RedisClient, name: 'eval' | 'evalsha', script: string, run: Run, told: Told): void {
-  client.sendCommand(new WrittenCommand(name, [script, '1', run.keys[0]!], run.written(name, script), told));
+  client.sendCommand(new WrittenCommand(name, [script, '1', run.guard], run.written(name, script), told));
 }
 
 /** A promise, or the abort of the signal before it settles. */

@@ -1,3 +1,4 @@
+import { Words } from '../../../redis/command.js';
 import type { Call } from './call.js';
 import { lineOf } from './slots.js';
 
@@ -8,16 +9,21 @@ const RELEASED = 1;
 export class Run {
   /** In the order in which the script answers: releases and tries of the usual kind, which it does together, then the others. */
   readonly calls: readonly Call[];
-  readonly keys: string[];
-  readonly args: string[];
   readonly #releases: number;
+  readonly #keys = new Words();
+  readonly #args = new Words();
 
   /**
    * @param guard the key of the fence guard
    * @param calls what is asked; each counts as sent from now on
    * @param yields keys may be let be free for a moment
    */
-  constructor(guard: string, calls: readonly Call[], cluster: boolean, yields: boolean) {
+  constructor(
+    readonly guard: string,
+    calls: readonly Call[],
+    cluster: boolean,
+    yields: boolean,
+  ) {
     const releases: Call[] = [];
     const tries: Call[] = [];
     const others: Call[] = [];
@@ -31,36 +37,31 @@ export class Run {
       else if (isFree && call.op === 'T' && call.ttl === (tries[0] ?? call).ttl) tries.push(call);
       else others.push(call);
     }
-    const keys = [guard];
-    let values = '';
-    for (const { key, value } of releases) {
-      keys.push(key);
-      values += value;
-    }
-    for (const { key } of releases) keys.push(lineOf(key, cluster));
-    for (const { key, value } of tries) {
-      keys.push(key);
-      values += value;
-    }
-    for (const { key } of others) keys.push(key, lineOf(key, cluster));
-    this.keys = keys;
-    this.args = [String(releases.length), String(tries.length), String(tries[0]?.ttl ?? ''), values];
-    if (others.length > 0) this.args.push(...argumentsOf(others, yields));
     this.#releases = releases.length;
     this.calls = inOrder(releases, tries, others);
+    this.#keys.add(guard);
+    for (const { key } of releases) this.#keys.add(key);
+    for (const { key } of releases) this.#keys.add(lineOf(key, cluster));
+    for (const { key } of tries) this.#keys.add(key);
+    for (const { key } of others) {
+      this.#keys.add(key);
+      this.#keys.add(lineOf(key, cluster));
+    }
+    this.#args.add(String(releases.length));
+    this.#args.add(String(tries.length));
+    this.#args.add(String(tries[0]?.ttl ?? ''));
+    this.#args.add(valuesOf(releases) + valuesOf(tries));
+    if (others.length > 0) this.#addOthers(others, yields);
   }
 
-  /** The command in Redis' protocol: the number of its words, then each behind its length in bytes. */
+  /** The command in Redis' protocol. */
   written(name: string, script: string): string {
-    const { keys, args } = this;
-    const lines = [`*${3 + keys.length + args.length}`];
-    write(lines, name);
-    write(lines, script);
-    write(lines, String(keys.length));
-    for (const key of keys) write(lines, key);
-    for (const arg of args) write(lines, arg);
-    lines.push('');
-    return lines.join('\r\n');
+    const head = new Words();
+    head.add(name);
+    head.add(script);
+    head.add(String(this.#keys.count));
+    const count = head.count + this.#keys.count + this.#args.count;
+    return `*${count}\r\n${head.text}${this.#keys.text}${this.#args.text}`;
   }
 
   /** What the script's reply says of the call at that place. */
@@ -68,15 +69,20 @@ export class Run {
     if (typeof reply !== 'number') return (reply as readonly unknown[])[at];
     return at < this.#releases ? RELEASED : reply + at - this.#releases;
   }
-}
 
-function write(lines: string[], word: string): void {
-  const length = Buffer.byteLength(word);
-  lines.push(LENGTHS[length] ?? `$${length}`, word);
+  #addOthers(others: readonly Call[], yields: boolean): void {
+    let fences = 0;
+    const texts: string[] = [];
+    for (const call of others) {
+      fences += call.fences;
+      // One that may have been done before may stand in line already, as one that asks again does.
+      texts.push(call.op === 'O' && call.repeated ? 'K' : call.op, ...call.texts);
+    }
+    this.#args.add(String(fences));
+    this.#args.add(JSON.stringify(texts));
+    if (yields) this.#args.add('1');
+  }
 }
-
-/** Of most words. */
-const LENGTHS = Array.from({ length: 128 }, (_, length) => `$${length}`);
 
 /** One list of several, most of which are empty as a rule. */
 function inOrder(...lists: Call[][]): readonly Call[] {
@@ -84,15 +90,8 @@ function inOrder(...lists: Call[][]): readonly Call[] {
   return some.length === 1 ? some[0]! : some.flat();
 }
 
-function argumentsOf(others: readonly Call[], yields: boolean): string[] {
-  let fences = 0;
-  const texts: string[] = [];
-  for (const call of others) {
-    fences += call.fences;
-    // One that may have been done before may stand in line already, as one that asks again does.
-    texts.push(call.op === 'O' && call.repeated ? 'K' : call.op, ...call.texts);
-  }
-  const args = [String(fences), JSON.stringify(texts)];
-  if (yields) args.push('1');
-  return args;
+function valuesOf(calls: readonly Call[]): string {
+  let values = '';
+  for (const { value } of calls) values += value;
+  return values;
 }
