@@ -199,6 +199,17 @@ describe('what is on Redis', () => {
     await Promise.all(many.map((one) => one.unlock()));
   });
 
+  it('a command that is full leaves at once, before the turn of the event loop is over', async () => {
+    await using small = lock.open({ provider: 'redis', client: redis, prefix, batchCap: 10 });
+    await (await small.new('warm', '60s').lock()).unlock();
+    using scripts = scriptsSent('full');
+    const all = Promise.all(Array.from({ length: 25 }, (_, n) => small.new(`full ${n}`, '60s').lock()));
+    expect(scripts.texts).toHaveLength(2);
+    const held = await all;
+    expect(scripts.texts).toHaveLength(3);
+    await Promise.all(held.map((one) => one.unlock()));
+  });
+
   it('locks of one moment have each its own token, metadata and ttl, however long', async () => {
     const wishes = [
       { key: 'plain', ttl: 60_000 },

@@ -69,7 +69,10 @@ class Flight {
   }
 }
 
-/** Sends all operations of one turn of the event loop as one call, in their order, and again until it is answered. */
+/**
+ * Sends all operations of one turn of the event loop as one call, in their order, and again until it is answered. What is full
+ * leaves before the turn is over: the server works on it while the rest of the turn goes on.
+ */
 export class Batch {
   #calls: Call[] = [];
   /** Renewals leave apart: those with the same limit together. */
@@ -103,6 +106,8 @@ export class Batch {
    * - ProviderUnreachableError: no answer within the limit; it is not sent again after that
    */
   add(call: Call): void {
+    // On a cluster a call is full when there are so many of one slot.
+    if (this.#calls.length === this.cap && !this.connection.cluster) this.#flush();
     if (this.#calls.push(call) === 1) process.nextTick(() => this.#flush());
   }
 
