@@ -49,6 +49,25 @@ import { createHash } from 'node:crypto';
  * microseconds, or one more than the last one if that is higher: it grows over restarts, expiry and loss of data.
  */
 export const SCRIPT = `
+-- One try or one release alone, as most are: what is done below for many, in fewer steps. What is not as usual is left to that.
+if not ARGV[5] then
+  local key, value = KEYS[2], ARGV[4]
+  if ARGV[1] == '0' and ARGV[2] == '1' then
+    local set = redis.pcall('SET', key, value, 'NX', 'PX', ARGV[3])
+    if set and set.ok then
+      local t, last = redis.pcall('TIME'), redis.pcall('GET', KEYS[1])
+      last = not last and 0 or tonumber(last)
+      if last and t[1] then
+        local fence = math.max(t[1] * 1000000 + t[2], last + 1)
+        if redis.pcall('SET', KEYS[1], string.format('%.0f', fence)).ok then return fence end
+      end
+      redis.pcall('DEL', key)
+    end
+  elseif ARGV[1] == '1' and ARGV[2] == '0' and redis.pcall('GET', key) == value then
+    if redis.pcall('EXISTS', KEYS[3]) == 0 and type(redis.pcall('DEL', key)) == 'number' then return 0 end
+  end
+end
+
 local guard, ttl, values = KEYS[1], ARGV[3], ARGV[4]
 local releases, tries = tonumber(ARGV[1]), tonumber(ARGV[2])
 local reserved, others, yields = tonumber(ARGV[5]), ARGV[6], ARGV[7]
