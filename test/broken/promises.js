@@ -353,10 +353,18 @@ export const BROKEN = [
   {
     promise: 'NOSCRIPT is survived',
     file: lock('provider/redis/connection.ts'),
-    from: "if (!(error instanceof Error && error.message.startsWith('NOSCRIPT'))) return told.failed(error);",
-    to: 'return told.failed(error);',
+    from: "if (!(error instanceof Error && error.message.startsWith('NOSCRIPT'))) return asking.failed(error);",
+    to: 'return asking.failed(error);',
     tests: [WIRE],
     only: 'forgot',
+  },
+  {
+    promise: 'a command that is full leaves before the turn is over',
+    file: lock('provider/redis/batch.ts'),
+    from: 'if (this.#calls.length === this.cap && !this.connection.cluster) this.#flush();',
+    to: '',
+    tests: [WIRE],
+    only: 'full',
   },
   {
     promise: 'an unreachable provider is told within the limit of a command',

@@ -8,24 +8,23 @@ export interface Told {
 
 /** Words of a command in Redis' protocol: each behind its length in bytes. */
 export class Words {
-  readonly #lines: string[] = [];
+  count = 0;
+  text = '';
 
-  get count(): number {
-    return this.#lines.length / 2;
-  }
-
-  get text(): string {
-    return `${this.#lines.join('\r\n')}\r\n`;
-  }
-
-  add(word: string): void {
+  add(word: string): this {
     const length = Buffer.byteLength(word);
-    this.#lines.push(LENGTHS[length] ?? `$${length}`, word);
+    this.count += 1;
+    this.text += `${LENGTHS[length] ?? lengthOf(length)}${word}\r\n`;
+    return this;
   }
 }
 
+function lengthOf(length: number): string {
+  return `$${length}\r\n`;
+}
+
 /** Of most words. */
-const LENGTHS = Array.from({ length: 128 }, (_, length) => `$${length}`);
+const LENGTHS = Array.from({ length: 128 }, (_, length) => lengthOf(length));
 
 /**
  * A command that was written out before, in one piece, and whose answer is told without a promise in between: for who sends

@@ -5,7 +5,8 @@ import { atMost } from './at_most.js';
 import type { Call } from './call.js';
 import { isReplyError, plain } from './client.js';
 import type { Connection } from './connection.js';
-import { Run } from './run.js';
+import { Flight } from './flight.js';
+
 import { guardOf, slot } from './slots.js';
 
 /** Operations in one call: some 0.3 ms of the server's time, so that its other users are not held up. */
@@ -20,54 +21,6 @@ const SHORTEST_SILENCE: Milliseconds = 100;
 const NOT_NOW = /(?:^|: -)(?:READONLY|MASTERDOWN|LOADING|CLUSTERDOWN|TRYAGAIN|BUSY)\b/;
 /** Those that another server must be asked for: it is no master (any more). */
 const NOT_HERE = /READONLY|MASTERDOWN/;
-
-/** Calls that left together. */
-class Flight {
-  readonly started = performance.now();
-  readonly errand: boolean;
-  /** What is not answered yet, and what was sent last. */
-  open: readonly Call[];
-  run: Run | undefined;
-  over = false;
-  /** Whether it is on its way on the connection that was there. */
-  runs = false;
-  #abort: AbortController | undefined;
-
-  constructor(
-    readonly guard: string,
-    calls: Call[],
-    private readonly connection: Connection,
-  ) {
-    this.open = calls;
-    this.errand = calls[0]?.errand ?? false;
-  }
-
-  /** Aborts when it is over; made for those who have to wait for a connection. */
-  get signal(): AbortSignal {
-    this.#abort ??= new AbortController();
-    if (this.over) this.#abort.abort();
-    return this.#abort.signal;
-  }
-
-  /** A call was cancelled: without any that is wanted there is nothing to wait for. */
-  left(): void {
-    if (this.open.every(({ cancelled }) => cancelled)) this.end();
-  }
-
-  end(): void {
-    if (this.over) return;
-    this.over = true;
-    this.#abort?.abort();
-    this.rest();
-  }
-
-  /** Nothing is on its way any more, or is waited for. */
-  rest(): void {
-    if (!this.runs) return;
-    this.runs = false;
-    this.connection.doneNow(this.errand);
-  }
-}
 
 /**
  * Sends all operations of one turn of the event loop as one call, in their order, and again until it is answered. What is full
@@ -88,6 +41,10 @@ export class Batch {
   #closed = false;
   /** Of who closes it, and waits for what is under way. */
   #onIdle: (() => void) | undefined;
+  readonly #host = {
+    answered: (flight: Flight, reply: unknown): void => this.#heard(flight, reply),
+    failed: (flight: Flight, error: unknown): void => this.#heard(flight, undefined, error),
+  };
 
   /**
    * @param limit milliseconds within which an operation is answered or fails
@@ -186,16 +143,13 @@ export class Batch {
   }
 
   #send(guard: string, calls: Call[]): void {
-    const flight = new Flight(guard, calls, this.connection);
+    const flight = new Flight(guard, calls, this.connection, this.yields, this.#host);
     for (const call of calls) call.flight = flight;
     this.#flights.push(flight);
     this.#watch();
     flight.runs = this.connection.isOpen;
     if (!flight.runs) return void this.#persist(flight);
-    this.connection.runNow((refused) => this.#request(flight, refused), flight.errand, {
-      answered: (reply) => this.#heard(flight, reply),
-      failed: (error) => this.#heard(flight, undefined, error),
-    });
+    this.connection.runNow(flight, flight.errand);
   }
 
   /** Ends with the answer or with the time, whichever comes first; the other finds it ended. */
@@ -213,10 +167,7 @@ export class Batch {
     const { signal } = flight;
     for (let pause = FIRST_PAUSE; !signal.aborted && !this.#closed; pause = Math.min(pause * 2, LAST_PAUSE)) {
       try {
-        this.#answered(
-          flight,
-          await this.connection.run((refused) => this.#request(flight, refused), signal, flight.errand),
-        );
+        this.#answered(flight, await this.connection.run((refused) => flight.request(refused), signal, flight.errand));
       } catch (error) {
         this.#failed(flight, error);
       }
@@ -225,12 +176,6 @@ export class Batch {
     }
     this.#reject(flight.open, flight.started);
     this.#land(flight);
-  }
-
-  #request(flight: Flight, refused = false): Run {
-    if (refused) flight.run?.calls.forEach(notRun);
-    const calls = flight.over ? [] : flight.open.filter((call) => !call.cancelled);
-    return (flight.run = new Run(flight.guard, calls, this.connection.cluster, this.yields));
   }
 
   #answered(flight: Flight, reply: unknown): void {
@@ -249,7 +194,7 @@ export class Batch {
     if (!(reply instanceof Error)) call.resolve(reply);
     else if (!NOT_NOW.test(reply.message)) call.reject(refused(reply));
     else {
-      notRun(call);
+      call.notRun();
       this.connection.lastError = plain(reply);
       if (NOT_HERE.test(reply.message)) this.connection.drop();
       return false;
@@ -298,11 +243,6 @@ export class Batch {
     const after = performance.now() - started;
     for (const call of calls) call.reject(new ProviderUnreachableError('redis', after, this.connection.lastError));
   }
-}
-
-/** What was sent did nothing; what was sent before that may have. */
-function notRun(call: Call): void {
-  if (!call.repeated) call.sent = 0;
 }
 
 /** A lock at the place of the guard would end every other lock: nothing there would be a number any more. */

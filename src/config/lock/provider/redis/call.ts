@@ -57,6 +57,11 @@ export class Call {
     this.#over()?.failed(error, this);
   }
 
+  /** What was sent did nothing; what was sent before that may have. */
+  notRun(): void {
+    if (!this.repeated) this.sent = 0;
+  }
+
   cancel(reason: Error): void {
     const { flight } = this;
     this.cancelled = true;

@@ -1,6 +1,6 @@
 import type { Cluster, Redis } from 'ioredis';
 import type { Milliseconds } from '../../../../duration.js';
-import { WrittenCommand, type Told } from '../../../redis/command.js';
+import { Words, WrittenCommand, type Told } from '../../../redis/command.js';
 import {
   disconnect,
   duplicate,
@@ -34,11 +34,14 @@ export interface Listener {
   wanted(): boolean;
 }
 
-/**
- * Gives what is to be run, in the moment it is sent.
- * @param refused what it gave before was not run: the server does not know the script
- */
-export type Request = (refused?: boolean) => Run;
+/** What is asked for, and who is told of it. */
+export interface Asking extends Told {
+  /**
+   * What is to be run, in the moment it is sent.
+   * @param refused what it gave before was not run: the server does not know the script
+   */
+  request(refused?: boolean): Run;
+}
 
 /**
  * Our own connection beside the application's client: never its client itself, which may be subscribed, blocked or closed
@@ -79,17 +82,18 @@ export class Connection {
   }
 
   /**
-   * Runs the script once, with what `request` gives in the moment it is sent.
+   * Runs the script once.
+   * @param request as that of `Asking`
    * @param signal nobody waits for the answer any more; what was sent cannot be called back
    * @throws ReplyError when the server refused the call as a whole; any other error when the answer did not come
    */
-  async run(request: Request, signal: AbortSignal, errand: boolean): Promise<unknown> {
+  async run(request: Asking['request'], signal: AbortSignal, errand: boolean): Promise<unknown> {
     this.#use(1, errand);
     try {
       const client = this.isOpen ? this.#client! : await unless(signal, this.#open());
       return await unless(
         signal,
-        new Promise((resolve, reject) => evaluate(client, request, { answered: resolve, failed: reject })),
+        new Promise((resolve, reject) => evaluate(client, { request, answered: resolve, failed: reject })),
       );
     } finally {
       this.#use(-1, errand);
@@ -105,9 +109,9 @@ export class Connection {
    * The same on the connection that is open. Most questions go this way, so that nothing is set up for them that they do
    * not need. Who is told of the answer, or why there is none, then says `doneNow`.
    */
-  runNow(request: Request, errand: boolean, told: Told): void {
+  runNow(asking: Asking, errand: boolean): void {
     this.#use(1, errand);
-    evaluate(this.#client!, request, told);
+    evaluate(this.#client!, asking);
   }
 
   /** Nobody waits any more for the answer of what `runNow` sent; it has come, or it has not. */
@@ -235,25 +239,52 @@ export class Connection {
   }
 }
 
-/**
- * The script by its name; by its text when the server has forgotten it, or has never seen it. If another client has it loaded
- * in between, what was asked later runs first. That matters for one operation alone: one that undoes the earlier one, which was
- * given up by then. So what is sent the second time is asked for anew, and what was given up is not in it.
- */
-function evaluate(client: RedisClient, request: Request, told: Told): void {
-  send(client, 'evalsha', SCRIPT_SHA, request(), {
-    answered: (reply) => told.answered(reply),
-    failed(error) {
-      if (!(error instanceof Error && error.message.startsWith('NOSCRIPT'))) return told.failed(error);
-      const again = request(true);
-      if (again.calls.length === 0) return told.answered([]);
-      send(client, 'eval', SCRIPT, again, told);
-    },
-  });
+/** Runs the script by its name. */
+function evaluate(client: RedisClient, asking: Asking): void {
+  send(client, BY_NAME, asking.request(), new Evaluation(client, asking));
 }
 
-function send(client: RedisClient, name: 'eval' | 'evalsha', script: string, run: Run, told: Told): void {
-  client.sendCommand(new WrittenCommand(name, [script, '1', run.guard], run.written(name, script), told));
+/**
+ * Runs the script by its text when the server has forgotten it, or has never seen it. If another client has it loaded in
+ * between, what was asked later runs first. That matters for one operation alone: one that undoes the earlier one, which was
+ * given up by then. So what is sent the second time is asked for anew, and what was given up is not in it.
+ */
+class Evaluation implements Told {
+  constructor(
+    private readonly client: RedisClient,
+    private readonly asking: Asking,
+  ) {}
+
+  answered(reply: unknown): void {
+    this.asking.answered(reply);
+  }
+
+  failed(error: unknown): void {
+    const { asking } = this;
+    if (!(error instanceof Error && error.message.startsWith('NOSCRIPT'))) return asking.failed(error);
+    const again = asking.request(true);
+    if (again.calls.length === 0) return asking.answered([]);
+    send(this.client, BY_TEXT, again, asking);
+  }
+}
+
+/** How a command says which script it runs: by a word, and by what that takes. */
+class Way {
+  readonly written: Words;
+
+  constructor(
+    readonly word: 'evalsha' | 'eval',
+    readonly script: string,
+  ) {
+    this.written = new Words().add(word).add(script);
+  }
+}
+
+const BY_NAME = new Way('evalsha', SCRIPT_SHA);
+const BY_TEXT = new Way('eval', SCRIPT);
+
+function send(client: RedisClient, way: Way, run: Run, told: Told): void {
+  client.sendCommand(new WrittenCommand(way.word, [way.script, '1', run.guard], run.written(way.written), told));
 }
 
 /** A promise, or the abort of the signal before it settles. */

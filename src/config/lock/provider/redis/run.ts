@@ -10,8 +10,7 @@ export class Run {
   /** In the order in which the script answers: releases and tries of the usual kind, which it does together, then the others. */
   readonly calls: readonly Call[];
   readonly #releases: number;
-  readonly #keys = new Words();
-  readonly #args = new Words();
+  readonly #words = new Words();
 
   /**
    * @param guard the key of the fence guard
@@ -39,29 +38,27 @@ export class Run {
     }
     this.#releases = releases.length;
     this.calls = inOrder(releases, tries, others);
-    this.#keys.add(guard);
-    for (const { key } of releases) this.#keys.add(key);
-    for (const { key } of releases) this.#keys.add(lineOf(key, cluster));
-    for (const { key } of tries) this.#keys.add(key);
-    for (const { key } of others) {
-      this.#keys.add(key);
-      this.#keys.add(lineOf(key, cluster));
-    }
-    this.#args.add(String(releases.length));
-    this.#args.add(String(tries.length));
-    this.#args.add(String(tries[0]?.ttl ?? ''));
-    this.#args.add(valuesOf(releases) + valuesOf(tries));
+    const words = this.#words;
+    words.add(String(1 + 2 * releases.length + tries.length + 2 * others.length)).add(guard);
+    for (const { key } of releases) words.add(key);
+    for (const { key } of releases) words.add(lineOf(key, cluster));
+    for (const { key } of tries) words.add(key);
+    for (const { key } of others) words.add(key).add(lineOf(key, cluster));
+    words
+      .add(String(releases.length))
+      .add(String(tries.length))
+      .add(String(tries[0]?.ttl ?? ''));
+    words.add(valuesOf(releases) + valuesOf(tries));
     if (others.length > 0) this.#addOthers(others, yields);
   }
 
-  /** The command in Redis' protocol. */
-  written(name: string, script: string): string {
-    const head = new Words();
-    head.add(name);
-    head.add(script);
-    head.add(String(this.#keys.count));
-    const count = head.count + this.#keys.count + this.#args.count;
-    return `*${count}\r\n${head.text}${this.#keys.text}${this.#args.text}`;
+  /**
+   * The command in Redis' protocol.
+   * @param script the words that say which script is run
+   */
+  written(script: Words): string {
+    const { count, text } = this.#words;
+    return `*${script.count + count}\r\n${script.text}${text}`;
   }
 
   /** What the script's reply says of the call at that place. */
@@ -78,9 +75,8 @@ export class Run {
       // One that may have been done before may stand in line already, as one that asks again does.
       texts.push(call.op === 'O' && call.repeated ? 'K' : call.op, ...call.texts);
     }
-    this.#args.add(String(fences));
-    this.#args.add(JSON.stringify(texts));
-    if (yields) this.#args.add('1');
+    this.#words.add(String(fences)).add(JSON.stringify(texts));
+    if (yields) this.#words.add('1');
   }
 }
 

@@ -1,0 +1,74 @@
+import type { Call } from './call.js';
+import type { Asking, Connection } from './connection.js';
+import { Run } from './run.js';
+
+/** Whom a flight tells what became of it. */
+export interface FlightHost {
+  answered(flight: Flight, reply: unknown): void;
+  failed(flight: Flight, error: unknown): void;
+}
+
+/** Calls that left together. */
+export class Flight implements Asking {
+  readonly started = performance.now();
+  readonly errand: boolean;
+  /** What is not answered yet, and what was sent last. */
+  open: readonly Call[];
+  run: Run | undefined;
+  over = false;
+  /** Whether it is on its way on the connection that was there. */
+  runs = false;
+  #abort: AbortController | undefined;
+
+  /** @param yields keys may be let be free for a moment */
+  constructor(
+    private readonly guard: string,
+    calls: Call[],
+    private readonly connection: Connection,
+    private readonly yields: boolean,
+    private readonly host: FlightHost,
+  ) {
+    this.open = calls;
+    this.errand = calls[0]?.errand ?? false;
+  }
+
+  /** Aborts when it is over; made for those who have to wait for a connection. */
+  get signal(): AbortSignal {
+    this.#abort ??= new AbortController();
+    if (this.over) this.#abort.abort();
+    return this.#abort.signal;
+  }
+
+  request(refused = false): Run {
+    if (refused) for (const call of this.run?.calls ?? []) call.notRun();
+    const calls = this.over ? [] : this.open.filter((call) => !call.cancelled);
+    return (this.run = new Run(this.guard, calls, this.connection.cluster, this.yields));
+  }
+
+  answered(reply: unknown): void {
+    this.host.answered(this, reply);
+  }
+
+  failed(error: unknown): void {
+    this.host.failed(this, error);
+  }
+
+  /** A call was cancelled: without any that is wanted there is nothing to wait for. */
+  left(): void {
+    if (this.open.every(({ cancelled }) => cancelled)) this.end();
+  }
+
+  end(): void {
+    if (this.over) return;
+    this.over = true;
+    this.#abort?.abort();
+    this.rest();
+  }
+
+  /** Nothing is on its way any more, or is waited for. */
+  rest(): void {
+    if (!this.runs) return;
+    this.runs = false;
+    this.connection.doneNow(this.errand);
+  }
+}
