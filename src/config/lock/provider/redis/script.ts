@@ -50,11 +50,12 @@ import { createHash } from 'node:crypto';
  */
 export const SCRIPT = `
 -- One try or one release alone, as most are: what is done below for many, in fewer steps. What is not as usual is left to that.
+local tried, looked
 if not ARGV[5] then
   local key, value = KEYS[2], ARGV[4]
   if ARGV[1] == '0' and ARGV[2] == '1' then
-    local set = redis.pcall('SET', key, value, 'NX', 'PX', ARGV[3])
-    if set and set.ok then
+    tried = redis.pcall('SET', key, value, 'NX', 'PX', ARGV[3])
+    if tried and tried.ok then
       local t, last = redis.pcall('TIME'), redis.pcall('GET', KEYS[1])
       last = not last and 0 or tonumber(last)
       if last and t[1] then
@@ -62,9 +63,13 @@ if not ARGV[5] then
         if redis.pcall('SET', KEYS[1], string.format('%.0f', fence)).ok then return fence end
       end
       redis.pcall('DEL', key)
+      tried = nil
     end
-  elseif ARGV[1] == '1' and ARGV[2] == '0' and redis.pcall('GET', key) == value then
-    if redis.pcall('EXISTS', KEYS[3]) == 0 and type(redis.pcall('DEL', key)) == 'number' then return 0 end
+  elseif ARGV[1] == '1' and ARGV[2] == '0' then
+    looked = true
+    if redis.pcall('GET', key) == value and redis.pcall('EXISTS', KEYS[3]) == 0 then
+      if type(redis.pcall('DEL', key)) == 'number' then return 0 end
+    end
   end
 end
 
@@ -76,7 +81,7 @@ local line_at, try_at, other_at = releases + 1, 2 * releases + 1, 2 * releases +
 
 -- As a rule a value has its key, and nobody waits for it. Where that is not so for all, nothing is done yet.
 local released = releases == 0
-if not released then
+if not released and not looked then
   local current = redis.pcall('MGET', unpack(KEYS, 2, line_at))
   local i = 1
   while i <= releases and current[i] == string.sub(values, (i - 1) * width + 1, i * width) do i = i + 1 end
@@ -116,7 +121,8 @@ end
 -- As a rule a key that is tried is free.
 local granted, refused = 0, nil
 for i = 1, tries do
-  local set = redis.pcall('SET', KEYS[try_at + i], value_of(releases + i), 'NX', 'PX', ttl)
+  local set = tried
+  if set == nil then set = redis.pcall('SET', KEYS[try_at + i], value_of(releases + i), 'NX', 'PX', ttl) end
   if set and set.ok then
     granted = granted + 1
   else
