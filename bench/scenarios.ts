@@ -142,6 +142,7 @@ export const SCENARIOS: readonly Scenario[] = [
       memory('1 key, 100 waiters', 1, 100),
       memory('1,000 keys, 10 waiters each', 1_000, 10_000),
     ],
+    warm: memory('100 keys, 2 waiters each', 100, 200),
     apart: true,
     probe: true,
   },
