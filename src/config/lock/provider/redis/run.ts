@@ -31,7 +31,7 @@ export class Run {
       call.repeated = call.sent !== 0;
       call.sent = now;
       // What is done together is done before the others.
-      const isFree = call.plain && !others.some(({ key }) => key === call.key);
+      const isFree = call.plain && (others.length === 0 || !others.some(({ key }) => key === call.key));
       if (isFree && call.op === 'R') releases.push(call);
       else if (isFree && call.op === 'T' && call.ttl === (tries[0] ?? call).ttl) tries.push(call);
       else others.push(call);

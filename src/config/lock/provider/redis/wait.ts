@@ -58,7 +58,7 @@ export class Wait implements Receiver {
   }
 
   asks(stands: boolean, question: Call, now: Milliseconds): void {
-    this.#value = this.ask.value;
+    this.#value = question.value;
     this.stands = stands;
     this.isAnswered = false;
     this.question = question;
