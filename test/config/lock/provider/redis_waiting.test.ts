@@ -49,6 +49,32 @@ describe('waiting on Redis', () => {
     expect(await redis.exists(`${prefix}line`, `${prefix}line:~q`)).toBe(0);
   });
 
+  it("something is said to the releaser's connection before the next holder is told, for Redis writes to the last one first", async () => {
+    const channelOf = async (): Promise<string> => (await redis.lindex('order:~q', 0))!.split('|')[0]!;
+    const first = await ours.new('order', '60s').lock();
+    const second = theirs.new('order', '60s').lock();
+    await eventually(async () => expect(await line('order')).toBe(1));
+    const releaser = await channelOf();
+    await first.unlock();
+    await second;
+    const third = ours.new('order', '60s').lock();
+    await eventually(async () => expect(await line('order')).toBe(1));
+    const nextHolder = await channelOf();
+
+    const ear = new Redis({ ...sharedRedis(), lazyConnect: true });
+    const told: [string, string][] = [];
+    ear.on('message', (channel: string, text: string) => told.push([channel, text]));
+    await ear.subscribe(releaser, nextHolder);
+    await (await second).unlock();
+    await eventually(() => expect(told).toHaveLength(2));
+    expect(told).toEqual([
+      [releaser, ''],
+      [nextHolder, expect.stringMatching(/^[\w-]{12}\|\d+\|\d+$/)],
+    ]);
+    await (await third).unlock();
+    await ear.quit();
+  });
+
   it('releases of one moment free their keys, but for the one that another process waits for: it has that at once', async () => {
     const held = await Promise.all(['a', 'waited for', 'b'].map((key) => ours.new(key, '60s').lock()));
     const waiting = theirs.new('waited for', '60s').lock();

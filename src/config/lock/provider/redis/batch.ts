@@ -6,7 +6,6 @@ import type { Call } from './call.js';
 import { isReplyError, plain } from './client.js';
 import type { Connection } from './connection.js';
 import { Flight } from './flight.js';
-
 import { guardOf, slot } from './slots.js';
 
 /** Operations in one call: some 0.3 ms of the server's time, so that its other users are not held up. */

@@ -12,7 +12,7 @@ import {
   type RedisClient,
 } from './client.js';
 import { Ears } from './ears.js';
-import type { Run } from './run.js';
+import type { Carrier, Run } from './run.js';
 import { SCRIPT, SCRIPT_SHA } from './script.js';
 
 /** A server that does not even say whether it lets us listen is polled meanwhile. */
@@ -47,7 +47,7 @@ export interface Asking extends Told {
  * Our own connection beside the application's client: never its client itself, which may be subscribed, blocked or closed
  * at any time. Opened at the first question and again after it broke. An idle connection does not keep the process alive.
  */
-export class Connection {
+export class Connection implements Carrier {
   /** Whether the server is a cluster, where one call may only touch keys of one slot. */
   readonly cluster: boolean;
   /** What the application's client puts before every key; ours puts nothing, so that we know the slot of a key. */
@@ -69,7 +69,7 @@ export class Connection {
 
   constructor(
     private readonly source: RedisClient,
-    channel: string,
+    private readonly channel: string,
     private readonly listener: Listener,
   ) {
     this.cluster = source.isCluster;
@@ -98,6 +98,11 @@ export class Connection {
     } finally {
       this.#use(-1, errand);
     }
+  }
+
+  /** Our channel, if the one connection that there is hears it. */
+  get heard(): string {
+    return this.listening && !this.cluster && this.#ears.alone ? this.channel : '';
   }
 
   /** Whether there is a connection, so that nothing must be waited for before a question is sent. */

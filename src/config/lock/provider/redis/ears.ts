@@ -24,6 +24,11 @@ export class Ears {
     return this.#ears.size > 0;
   }
 
+  /** Whether the connections of the commands are all that hear. */
+  get alone(): boolean {
+    return this.#seconds.size === 0;
+  }
+
   /**
    * Hears these servers, too; those that cannot be reached are left out.
    * @returns whether there was a new one

@@ -42,7 +42,7 @@ export class Flight implements Asking {
   request(refused = false): Run {
     if (refused) for (const call of this.run?.calls ?? []) call.notRun();
     const calls = this.over ? [] : this.open.filter((call) => !call.cancelled);
-    return (this.run = new Run(this.guard, calls, this.connection.cluster, this.yields));
+    return (this.run = new Run(this.guard, calls, this.connection, this.yields));
   }
 
   answered(reply: unknown): void {

@@ -5,6 +5,13 @@ import { lineOf } from './slots.js';
 /** The reply to each release of a run in which all went as usual. */
 const RELEASED = 1;
 
+/** The connection that a run is sent on. */
+export interface Carrier {
+  readonly cluster: boolean;
+  /** The channel that it hears; empty when it hears none. */
+  readonly heard: string;
+}
+
 /** One run of the script: what it is given, and whose replies it gives back. */
 export class Run {
   /** In the order in which the script answers: releases and tries of the usual kind, which it does together, then the others. */
@@ -20,7 +27,7 @@ export class Run {
   constructor(
     readonly guard: string,
     calls: readonly Call[],
-    cluster: boolean,
+    { cluster, heard }: Carrier,
     yields: boolean,
   ) {
     const releases: Call[] = [];
@@ -47,7 +54,7 @@ export class Run {
     words
       .add(String(releases.length))
       .add(String(tries.length))
-      .add(String(tries[0]?.ttl ?? ''));
+      .add(String(tries[0]?.ttl ?? heard));
     words.add(valuesOf(releases) + valuesOf(tries));
     if (others.length > 0) this.#addOthers(others, yields);
   }

@@ -10,7 +10,7 @@ import { createHash } from 'node:crypto';
  * KEYS   1: the fence guard; then the keys of the releases; the lines of those who wait for these keys, in the same order;
  *        the keys of the tries; then for each other operation the lock's key and its line
  * ARGV   1, 2: how many releases, how many tries
- *        3: the ttl of the tries
+ *        3: the ttl of the tries; of one release alone the channel that its own connection hears, or nothing
  *        4: the values of releases and tries, one after the other, each as long as the others
  *        and where there are other operations:
  *        5: how many fences these may take
@@ -74,6 +74,7 @@ if not ARGV[5] then
 end
 
 local guard, ttl, values = KEYS[1], ARGV[3], ARGV[4]
+local releaser = looked and ttl ~= '' and ttl
 local releases, tries = tonumber(ARGV[1]), tonumber(ARGV[2])
 local reserved, others, yields = tonumber(ARGV[5]), ARGV[6], ARGV[7]
 local width = #values / (releases + tries)
@@ -170,6 +171,9 @@ local function hand_on(key, queue)
     local channel, wid, ttl, block, value = string.match(entry, '^(.-)|(.-)|(.-)|(.-)|(.*)$')
     if channel and heard(channel) then
       local fence = give(key, value, ttl, block)
+      -- Of the connections that it has something for, Redis writes to the last one first. So that the next holder's process
+      -- is woken before the releaser's, which goes on with its own work, something is said to the releaser first.
+      if releaser then redis.pcall('PUBLISH', releaser, '') end
       redis.pcall('PUBLISH', channel, string.format('%s|%.0f|%.0f', wid, fence, now()))
       return true
     end
