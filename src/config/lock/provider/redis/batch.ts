@@ -5,7 +5,7 @@ import { atMost } from './at_most.js';
 import type { Call } from './call.js';
 import { isReplyError, plain } from './client.js';
 import type { Connection } from './connection.js';
-import { Flight } from './flight.js';
+import { Flight, type Landing } from './flight.js';
 import { guardOf, slot } from './slots.js';
 
 /** Operations in one call: some 0.3 ms of the server's time, so that its other users are not held up. */
@@ -40,10 +40,7 @@ export class Batch {
   #closed = false;
   /** Of who closes it, and waits for what is under way. */
   #onIdle: (() => void) | undefined;
-  readonly #host = {
-    answered: (flight: Flight, reply: unknown): void => this.#heard(flight, reply),
-    failed: (flight: Flight, error: unknown): void => this.#heard(flight, undefined, error),
-  };
+  readonly #landing: Landing = (flight, reply, error) => this.#heard(flight, reply, error);
 
   /**
    * @param limit milliseconds within which an operation is answered or fails
@@ -142,7 +139,7 @@ export class Batch {
   }
 
   #send(guard: string, calls: Call[]): void {
-    const flight = new Flight(guard, calls, this.connection, this.yields, this.#host);
+    const flight = new Flight(guard, calls, this.connection, this.yields, this.#landing);
     for (const call of calls) call.flight = flight;
     this.#flights.push(flight);
     this.#watch();

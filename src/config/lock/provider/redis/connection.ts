@@ -101,7 +101,7 @@ export class Connection implements Carrier {
   }
 
   /** Our channel, if the one connection that there is hears it. */
-  get heard(): string {
+  get ownChannel(): string {
     return this.listening && !this.cluster && this.#ears.alone ? this.channel : '';
   }
 

@@ -2,11 +2,8 @@ import type { Call } from './call.js';
 import type { Asking, Connection } from './connection.js';
 import { Run } from './run.js';
 
-/** Whom a flight tells what became of it. */
-export interface FlightHost {
-  answered(flight: Flight, reply: unknown): void;
-  failed(flight: Flight, error: unknown): void;
-}
+/** Told what became of a flight: the reply, or why there is none. */
+export type Landing = (flight: Flight, reply: unknown, error?: unknown) => void;
 
 /** Calls that left together. */
 export class Flight implements Asking {
@@ -26,7 +23,7 @@ export class Flight implements Asking {
     calls: Call[],
     private readonly connection: Connection,
     private readonly yields: boolean,
-    private readonly host: FlightHost,
+    private readonly landing: Landing,
   ) {
     this.open = calls;
     this.errand = calls[0]?.errand ?? false;
@@ -46,11 +43,11 @@ export class Flight implements Asking {
   }
 
   answered(reply: unknown): void {
-    this.host.answered(this, reply);
+    this.landing(this, reply);
   }
 
   failed(error: unknown): void {
-    this.host.failed(this, error);
+    this.landing(this, undefined, error);
   }
 
   /** A call was cancelled: without any that is wanted there is nothing to wait for. */

@@ -9,7 +9,7 @@ const RELEASED = 1;
 export interface Carrier {
   readonly cluster: boolean;
   /** The channel that it hears; empty when it hears none. */
-  readonly heard: string;
+  readonly ownChannel: string;
 }
 
 /** One run of the script: what it is given, and whose replies it gives back. */
@@ -27,7 +27,7 @@ export class Run {
   constructor(
     readonly guard: string,
     calls: readonly Call[],
-    { cluster, heard }: Carrier,
+    { cluster, ownChannel }: Carrier,
     yields: boolean,
   ) {
     const releases: Call[] = [];
@@ -54,7 +54,7 @@ export class Run {
     words
       .add(String(releases.length))
       .add(String(tries.length))
-      .add(String(tries[0]?.ttl ?? heard));
+      .add(String(tries[0]?.ttl ?? ownChannel));
     words.add(valuesOf(releases) + valuesOf(tries));
     if (others.length > 0) this.#addOthers(others, yields);
   }

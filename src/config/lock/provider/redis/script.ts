@@ -10,7 +10,7 @@ import { createHash } from 'node:crypto';
  * KEYS   1: the fence guard; then the keys of the releases; the lines of those who wait for these keys, in the same order;
  *        the keys of the tries; then for each other operation the lock's key and its line
  * ARGV   1, 2: how many releases, how many tries
- *        3: the ttl of the tries; of one release alone the channel that its own connection hears, or nothing
+ *        3: the ttl of the tries; where there are none, the channel that the sending connection hears, or nothing
  *        4: the values of releases and tries, one after the other, each as long as the others
  *        and where there are other operations:
  *        5: how many fences these may take
@@ -62,8 +62,6 @@ if not ARGV[5] then
         local fence = math.max(t[1] * 1000000 + t[2], last + 1)
         if redis.pcall('SET', KEYS[1], string.format('%.0f', fence)).ok then return fence end
       end
-      redis.pcall('DEL', key)
-      tried = nil
     end
   elseif ARGV[1] == '1' and ARGV[2] == '0' then
     looked = true
