@@ -80,8 +80,9 @@ describe('waiting on Redis', () => {
     const waiting = theirs.new('waited for', '60s').lock();
     await eventually(async () => expect(await line('waited for')).toBe(1));
     await Promise.all(held.map((one) => one.unlock()));
+    const given = await redis.get('waited for');
     const next = await waiting;
-    expect(await redis.get('waited for')).toBe(next.token);
+    expect(given).toBe(next.token);
     expect(await redis.exists('a', 'b')).toBe(0);
     expect(next.fence).toBeGreaterThan(held[1]!.fence ?? 0n);
     await next.unlock();
