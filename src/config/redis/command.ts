@@ -9,18 +9,25 @@ export interface Told {
 /** Words of a command in Redis' protocol: each behind its length in bytes. */
 export class Words {
   count = 0;
+  /** What ends a word stands in front of the next one: so that a word makes two pieces of text, and not four. */
   text = '';
 
   add(word: string): this {
     const length = Buffer.byteLength(word);
     this.count += 1;
-    this.text += `${LENGTHS[length] ?? lengthOf(length)}${word}\r\n`;
+    this.text += LENGTHS[length] ?? lengthOf(length);
+    this.text += word;
     return this;
+  }
+
+  /** The command that consists of these words and, behind them, of the others. */
+  with(others: Words): string {
+    return `*${this.count + others.count}${this.text}${others.text}\r\n`;
   }
 }
 
 function lengthOf(length: number): string {
-  return `$${length}\r\n`;
+  return `\r\n$${length}\r\n`;
 }
 
 /** Of most words. */

@@ -10,9 +10,9 @@ describe('a command that was written out', () => {
   afterAll(() => redis.quit());
 
   const text = (...words: string[]): string => {
-    const written = new Words();
-    for (const word of words) written.add(word);
-    return `*${written.count}\r\n${written.text}`;
+    const [first, others] = [new Words(), new Words()];
+    words.forEach((word, at) => (at === 0 ? first : others).add(word));
+    return first.with(others);
   };
   const run = (client: Redis, ...words: string[]): Promise<unknown> =>
     new Promise((answered, failed) => {

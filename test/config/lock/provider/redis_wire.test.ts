@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { Redis } from 'ioredis';
 import { lock } from 'mcube-lock';
@@ -178,6 +179,31 @@ describe('what is on Redis', () => {
       expect(next.fence).toBeGreaterThan(ahead);
       await next.unlock();
     }
+    await guarded.quit();
+  });
+
+  it('fences grow though the guard is lost each time, whatever part of a second it is', async () => {
+    const guarded = new Redis({ ...sharedRedis(), keyPrefix: uniquePrefix() });
+    await using locks = lock.open({ provider: 'redis', client: guarded });
+    const end = performance.now() + 1_100;
+    const one = locks.new('k', '60s');
+    for (let last = 0n; performance.now() < end; await sleep(20)) {
+      const { fence = 0n } = await one.lock();
+      expect(fence).toBeGreaterThan(last);
+      expect(Math.abs(Number(fence) / 1_000 - Date.now())).toBeLessThan(60_000);
+      last = fence;
+      await one.unlock();
+      await guarded.del('mlk:fence');
+    }
+    await guarded.quit();
+  });
+
+  it('a guard that is no number stays as it is, and nothing is locked then', async () => {
+    const guarded = new Redis({ ...sharedRedis(), keyPrefix: uniquePrefix() });
+    await using locks = lock.open({ provider: 'redis', client: guarded });
+    await guarded.set('mlk:fence', "somebody's");
+    await expect(locks.new('k', '60s').tryLock()).rejects.toBeInstanceOf(lock.ProviderError);
+    expect(await guarded.mget('mlk:fence', 'k')).toEqual(["somebody's", null]);
     await guarded.quit();
   });
 

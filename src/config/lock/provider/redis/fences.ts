@@ -3,22 +3,30 @@ import type { Ask } from '../store.js';
 
 /** What a visit to Redis gave: from when, and the fences that hand-overs inside this process may take. */
 export class Visit {
-  /** The next fence to give out, and the last one of the block. */
-  next: number;
-  readonly end: number;
+  /** How many of the fences were given out. */
+  used = 1;
 
   /**
    * @param at when, on `performance.now()`
+   * @param first of the fences
+   * @param fences how many they are
    * @param holder who has the hold now; undefined once it was given back
    */
   constructor(
     readonly at: Milliseconds,
-    readonly first: number,
-    fences: number,
+    private readonly first: number,
+    readonly fences: number,
     public holder: Ask | undefined,
-  ) {
-    this.next = first + 1;
-    this.end = first + fences - 1;
+  ) {}
+
+  /** The last one that may be given out. */
+  get end(): number {
+    return this.first + this.fences - 1;
+  }
+
+  /** Undefined when all were given out. */
+  next(): number | undefined {
+    return this.used < this.fences ? this.first + this.used++ : undefined;
   }
 }
 
@@ -39,10 +47,8 @@ export class FenceBlock {
   size = LEAST;
 
   /** A visit has ended: the next one takes more if all were used, fewer if most were not. */
-  learn({ first, next, end }: Visit): void {
-    const all = end - first + 1;
+  learn({ used, fences: all }: Visit): void {
     if (all < LEAST) return;
-    const used = next - first;
     if (used === all) this.size = Math.min(MOST, Math.max(this.size, all * 2));
     else if (used * 4 <= all) this.size = Math.max(LEAST, Math.min(this.size, all / 2));
   }

@@ -38,8 +38,7 @@ export class Flight implements Asking {
 
   request(refused = false): Run {
     if (refused) for (const call of this.run?.calls ?? []) call.notRun();
-    const calls = this.over ? [] : this.open.filter((call) => !call.cancelled);
-    return (this.run = new Run(this.guard, calls, this.connection, this.yields));
+    return (this.run = new Run(this.guard, this.over ? [] : this.open, this.connection, this.yields));
   }
 
   answered(reply: unknown): void {

@@ -21,7 +21,7 @@ export class Run {
 
   /**
    * @param guard the key of the fence guard
-   * @param calls what is asked; each counts as sent from now on
+   * @param calls what is asked; each that somebody still wants counts as sent from now on
    * @param yields keys may be let be free for a moment
    */
   constructor(
@@ -35,6 +35,7 @@ export class Run {
     const others: Call[] = [];
     const now = performance.now();
     for (const call of calls) {
+      if (call.cancelled) continue;
       call.repeated = call.sent !== 0;
       call.sent = now;
       // What is done together is done before the others.
@@ -51,11 +52,8 @@ export class Run {
     for (const { key } of releases) words.add(lineOf(key, cluster));
     for (const { key } of tries) words.add(key);
     for (const { key } of others) words.add(key).add(lineOf(key, cluster));
-    words
-      .add(String(releases.length))
-      .add(String(tries.length))
-      .add(String(tries[0]?.ttl ?? ownChannel));
-    words.add(valuesOf(releases) + valuesOf(tries));
+    words.add(valuesOf(releases) + valuesOf(tries)).add(String(tries[0]?.ttl ?? ownChannel));
+    if (this.calls.length > 1 || others.length > 0) words.add(String(releases.length)).add(String(tries.length));
     if (others.length > 0) this.#addOthers(others, yields);
   }
 
@@ -64,8 +62,7 @@ export class Run {
    * @param script the words that say which script is run
    */
   written(script: Words): string {
-    const { count, text } = this.#words;
-    return `*${script.count + count}\r\n${script.text}${text}`;
+    return script.with(this.#words);
   }
 
   /** What the script's reply says of the call at that place. */

@@ -9,9 +9,10 @@ import { createHash } from 'node:crypto';
  *
  * KEYS   1: the fence guard; then the keys of the releases; the lines of those who wait for these keys, in the same order;
  *        the keys of the tries; then for each other operation the lock's key and its line
- * ARGV   1, 2: how many releases, how many tries
- *        3: the ttl of the tries; where there are none, the channel that the sending connection hears, or nothing
- *        4: the values of releases and tries, one after the other, each as long as the others
+ * ARGV   1: the values of releases and tries, one after the other, each as long as the others
+ *        2: the ttl of the tries; where there are none, the channel that the sending connection hears, or nothing
+ *        and unless it is one try, or one release, which its line tells from a try:
+ *        3, 4: how many releases, how many tries
  *        and where there are other operations:
  *        5: how many fences these may take
  *        6: a JSON array of texts: for each its letter and its arguments. One long argument costs client and server much less
@@ -51,19 +52,20 @@ import { createHash } from 'node:crypto';
 export const SCRIPT = `
 -- One try or one release alone, as most are: what is done below for many, in fewer steps. What is not as usual is left to that.
 local tried, looked
-if not ARGV[5] then
-  local key, value = KEYS[2], ARGV[4]
-  if ARGV[1] == '0' and ARGV[2] == '1' then
-    tried = redis.pcall('SET', key, value, 'NX', 'PX', ARGV[3])
-    if tried and tried.ok then
-      local t, last = redis.pcall('TIME'), redis.pcall('GET', KEYS[1])
-      last = not last and 0 or tonumber(last)
-      if last and t[1] then
-        local fence = math.max(t[1] * 1000000 + t[2], last + 1)
-        if redis.pcall('SET', KEYS[1], string.format('%.0f', fence)).ok then return fence end
-      end
+if not ARGV[3] then
+  local key, value = KEYS[2], ARGV[1]
+  if not KEYS[3] then
+    tried = redis.pcall('SET', key, value, 'NX', 'PX', ARGV[2])
+    local time = tried and tried.ok and redis.pcall('TIME')
+    if time and time[1] then
+      local micros = time[2]
+      local digits = time[1] .. string.sub('00000', #micros) .. micros
+      local fence, last = tonumber(digits), redis.pcall('GETSET', KEYS[1], digits)
+      if not last or (tonumber(last) or fence) < fence then return fence end
+      -- What is ahead of the clock, or no number, must stay there.
+      if type(last) == 'string' then redis.pcall('SET', KEYS[1], last) end
     end
-  elseif ARGV[1] == '1' and ARGV[2] == '0' then
+  else
     looked = true
     if redis.pcall('GET', key) == value and redis.pcall('EXISTS', KEYS[3]) == 0 then
       if type(redis.pcall('DEL', key)) == 'number' then return 0 end
@@ -71,9 +73,10 @@ if not ARGV[5] then
   end
 end
 
-local guard, ttl, values = KEYS[1], ARGV[3], ARGV[4]
+local guard, values, ttl = KEYS[1], ARGV[1], ARGV[2]
 local releaser = looked and ttl ~= '' and ttl
-local releases, tries = tonumber(ARGV[1]), tonumber(ARGV[2])
+local releases = tonumber(ARGV[3]) or looked and 1 or 0
+local tries = tonumber(ARGV[4]) or 1 - releases
 local reserved, others, yields = tonumber(ARGV[5]), ARGV[6], ARGV[7]
 local width = #values / (releases + tries)
 local line_at, try_at, other_at = releases + 1, 2 * releases + 1, 2 * releases + tries + 1

@@ -145,13 +145,15 @@ export class RedisStore implements LockStore, WaitHost {
   pass(from: Ask, to: Ask, now: Milliseconds): Grant | undefined {
     const visit = waitOf(from)?.visit;
     const left = from.until - now;
-    if (!visit || visit.next > visit.end || now - visit.at > COHORT) return undefined;
+    if (!visit || now - visit.at > COHORT) return undefined;
     if (!from.plain || !to.plain || left < to.ttl * COHORT_LEFT || left > to.ttl || to.memo) return undefined;
+    const fence = visit.next();
+    if (fence === undefined) return undefined;
     const wait = new Wait(to, undefined, this);
     wait.visit = visit;
     visit.holder = to;
     to.memo = wait;
-    return { granted: true, fence: visit.next++, until: from.until };
+    return { granted: true, fence, until: from.until };
   }
 
   abandon(ask: Ask): void {
