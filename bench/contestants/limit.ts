@@ -100,7 +100,8 @@ class Wire {
       ...tries.map(({ key }) => key),
     ];
     const values = inOrder.map(({ value }) => value).join('');
-    const args = [String(releases.length), String(tries.length), String(TTL), values];
+    const counts = operations.length === 1 ? [] : [String(releases.length), String(tries.length)];
+    const args = [values, tries.length === 0 ? '' : String(TTL), ...counts];
     return encode(['EVALSHA', this.sha, String(keys.length + 1), GUARD, ...keys, ...args]);
   }
 
