@@ -89,8 +89,10 @@ export class ScriptedRedis extends EventEmitter {
   async #run(command: Asked['command'], [, , count, ...rest]: readonly string[]): Promise<unknown> {
     const keys = rest.slice(1, Number(count));
     const args = rest.slice(Number(count));
-    const [releases, tries] = [Number(args[0]), Number(args[1])];
-    const [ttl, values] = [args[2]!, args[3]!];
+    const [values, ttl] = [args[0]!, args[1]!];
+    // One release alone has a line beside its key, one try alone has not.
+    const releases = Number(args[2] ?? keys.length - 1);
+    const tries = Number(args[3] ?? 1 - releases);
     const width = values.length / (releases + tries);
     const valueOf = (at: number): string => values.slice(at * width, (at + 1) * width);
     const operations: Asked[] = [

@@ -216,7 +216,7 @@ describe('the script', () => {
     for (const op of ['O', 'K']) {
       await redis.rpush(line, entry);
       const texts = JSON.stringify([op, 'value', '60000', '1', entry]);
-      const replies = await redis.eval(SCRIPT, 3, `${prefix}guard`, key, line, '0', '0', '', '', '1', texts);
+      const replies = await redis.eval(SCRIPT, 3, `${prefix}guard`, key, line, '', '', '0', '0', '1', texts);
       expect(replies).toEqual([expect.any(Number)]);
       expect(await redis.exists(line)).toBe(0);
       await redis.del(key);
