@@ -62,7 +62,7 @@ export const VARIANTS = [
       quick: true,
     },
     checks: ['fences'],
-    edits: [[STORE, 'fence: visit.next++', 'fence: visit.next']],
+    edits: [['provider/redis/fences.js', 'this.first + this.used++', 'this.first + this.used']],
   },
   {
     ...{ name: 'guard', breaks: 'fences are a clock that goes back', provider: 'redis', plan: 'none' },
