@@ -17,6 +17,7 @@ import { join } from 'node:path';
 
 const STORE = 'provider/redis/store.js';
 const SCRIPT = 'provider/redis/script.js';
+const FENCES = 'provider/redis/fences.js';
 
 /** Durations are read off the wall clock. @param {readonly string[]} files */
 function onTheWall(files) {
@@ -62,7 +63,7 @@ export const VARIANTS = [
       quick: true,
     },
     checks: ['fences'],
-    edits: [['provider/redis/fences.js', 'this.first + this.used++', 'this.first + this.used']],
+    edits: [[FENCES, 'this.first + this.used++', 'this.first + this.used']],
   },
   {
     ...{ name: 'guard', breaks: 'fences are a clock that goes back', provider: 'redis', plan: 'none' },

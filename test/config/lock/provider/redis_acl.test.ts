@@ -17,7 +17,8 @@ import { undisturbed } from '../../../support/time.js';
  * - +info for its ready check and with Sentinel; else `enableReadyCheck: false`, or it prints a line for each connection
  * - +select for another database than 0
  * - +cluster|slots +cluster|info on a cluster
- * And by us: +mget +exists to release keys together; +getset for a fence by one command less; +pubsub|numsub to see who listens without a message more;
+ * And by us: +mget +exists to release keys together; +getset for a fence by one command less; +pubsub|numsub to see who
+ * listens without a message more;
  * +client|tracking +client|id &__redis__:invalidate to notice at once when a client that is none of ours releases.
  */
 const COMMANDS = 'eval evalsha get set del pexpire pttl time lpop rpush lrem lpos publish subscribe'.split(' ');
