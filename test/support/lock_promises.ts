@@ -699,6 +699,16 @@ export function keepsLockPromises(provider: string, open: () => Promise<World>):
         expect(warned.mock.calls).toEqual([]);
       });
 
+      it('has a signal for a routine that asks for it only after the loss, also of a copy', async () => {
+        const look = ({ ...held }: lock.Held): unknown[] => {
+          lose(held.lock);
+          return [held.signal.aborted, held.signal.reason, held.signal === held.lock.signal];
+        };
+        const seen = await world.ours[call](newKey(), '200ms', look, { renew: false });
+        const reason = expect.objectContaining({ code: 'ERR_LOCK_LOST', reason: 'expired' }) as unknown;
+        expect(seen).toMatchObject(call === 'run' ? [true, reason, true] : { value: [true, reason, true] });
+      });
+
       it('is content with a routine that gave its lock back itself', async () => {
         const key = newKey();
         await world.ours[call](key, '10s', async ({ lock: held }) => {

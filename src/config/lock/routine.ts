@@ -20,15 +20,11 @@ export type Outcome<T> = { readonly ran: true; readonly value: T } | { readonly 
  * Runs the routine under the lock, which is held.
  * @param end gives the lock back; content with one that the routine has given back itself
  */
-export async function runHeld<T>(
-  lock: Lock,
-  routine: (held: Held) => T | PromiseLike<T>,
-  end: () => Promise<void>,
-): Promise<T> {
-  const { signal, fence } = lock;
+export async function runHeld<T>(lock: Lock, routine: Routine<T>, end: () => Promise<void>): Promise<T> {
+  const { fence } = lock;
   // A stall between the grant and this statement may have outlived the lease: then the routine must not start.
   lock.assertHeld();
-  const held: Held = { signal, fence: fence!, lock };
+  const held = heldBy(lock, fence!);
   let value: T;
   try {
     value = await routine(held);
@@ -39,6 +35,18 @@ export async function runHeld<T>(
   }
   await giveBack(lock, end, 'is done');
   return value;
+}
+
+/** A signal costs more than a lock: it is made for a routine that looks at it. A property, so that a copy has it, too. */
+const SIGNAL: PropertyDescriptor & ThisType<Held> = {
+  get() {
+    return this.lock.signal;
+  },
+  enumerable: true,
+};
+
+function heldBy(lock: Lock, fence: bigint): Held {
+  return Object.defineProperty({ fence, lock }, 'signal', SIGNAL) as unknown as Held;
 }
 
 /** The outcome of the routine stands; that its lock did not end well must not pass silently either. */
