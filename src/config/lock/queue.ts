@@ -3,14 +3,14 @@ import type { Lease } from './lease.js';
 import { timerDelay, type WaitTerms } from './options.js';
 import type { Place } from './place.js';
 import type { Answer, Grant, LockStore, Refusal } from './provider/store.js';
-import { Chain, Waiter, type WaiterHost } from './waiter.js';
+import { Waiter, Waiters, type WaiterHost } from './waiter.js';
 
 /**
  * The line of those of this process who want one key, first come, first served. The head alone talks to the provider, and
  * nobody does while a hold of ours is alive.
  */
 export class KeyQueue implements WaiterHost {
-  readonly #chain = new Chain();
+  readonly #chain = new Waiters();
   /** The waiter whose question is under way. */
   #asking: Waiter | undefined;
   /** When the provider last answered a question of this queue. */

@@ -1,4 +1,5 @@
 import type { Milliseconds } from '../../duration.js';
+import { Chain, type Link } from './chain.js';
 import { LockNotHeldError, type LossReason } from './errors.js';
 import type { Lease } from './lease.js';
 import { timerDelay } from './options.js';
@@ -42,7 +43,9 @@ export interface RenewalHost {
 }
 
 /** How one lease is renewed. */
-export class Renewal implements LeaseRenewal {
+export class Renewal implements LeaseRenewal, Link<Renewal> {
+  previous: Renewal | undefined;
+  next: Renewal | undefined;
   /** When something is to be done for it, on `performance.now()`. */
   due: Milliseconds = Infinity;
   /** The lifetime that was asked for last, and is asked for again. */
@@ -89,7 +92,7 @@ export class Renewal implements LeaseRenewal {
   }
 
   /** When it is due by its deadline: with two thirds left, at the next point of the grid that leases share. */
-  next(now: Milliseconds): Milliseconds {
+  dueFrom(now: Milliseconds): Milliseconds {
     const step = 2 ** Math.floor(Math.log2(Math.max(1, this.life / 12)));
     return Math.ceil(Math.max(now, this.lease!.until - (this.life * 2) / 3) / step) * step;
   }
@@ -107,7 +110,7 @@ export class Renewal implements LeaseRenewal {
  * is asked for them leaves together.
  */
 export class Renewals {
-  readonly #renewed = new Set<Renewal>();
+  readonly #renewed = new Chain<Renewal>();
   #timer: NodeJS.Timeout | undefined;
   #timerAt: Milliseconds = Infinity;
   #rounds = 0;
@@ -131,14 +134,14 @@ export class Renewals {
     one.asking = false;
     one.failures = 0;
     one.atDeadline = 'expired';
-    one.due = one.next(performance.now());
-    this.#renewed.add(one);
+    one.due = one.dueFrom(performance.now());
+    this.#renewed.push(one);
     this.#arm(one.due);
   }
 
   /** A timer that is set stays: the next lease may use it. */
   remove(one: Renewal): void {
-    this.#renewed.delete(one);
+    this.#renewed.remove(one);
   }
 
   close(): void {
@@ -174,9 +177,9 @@ export class Renewals {
     this.#rounds += 1;
     this.#lag = now - due;
     this.#maxLag = Math.max(this.#maxLag, this.#lag);
-    for (const one of this.#renewed) {
-      if (one.due <= now || (lives.has(one.life) && one.mayJoin(now))) this.#renew(one, one.lease!, now);
-    }
+    // Collected first: who hears that one of them is lost may give others back.
+    const wanted = [...this.#renewed].filter((one) => one.due <= now || (lives.has(one.life) && one.mayJoin(now)));
+    for (const one of wanted) this.#renew(one, one.lease!, now);
   }
 
   #renew(one: Renewal, lease: Lease, now: Milliseconds): void {
@@ -216,6 +219,6 @@ export class Renewals {
   /** `maxHold` leaves nothing to ask for: the lease runs out. */
   #stop(one: Renewal): void {
     one.atDeadline = 'maxHold';
-    this.#renewed.delete(one);
+    this.#renewed.remove(one);
   }
 }

@@ -1,3 +1,4 @@
+import { Chain, type Link } from './chain.js';
 import { NotObtainedError } from './errors.js';
 import type { Lease } from './lease.js';
 import { timerDelay, type WaitTerms } from './options.js';
@@ -25,8 +26,7 @@ export interface WaiterHost {
 }
 
 /** A caller that wants a key: a link of its queue's chain, the end of its wait, and its promise. */
-export class Waiter implements Line, Asker<Grant | Refusal> {
-  /** The chain of the queue; undefined on both sides for one that stands alone, or has left. */
+export class Waiter implements Line, Link<Waiter>, Asker<Grant | Refusal> {
   previous: Waiter | undefined;
   next: Waiter | undefined;
   /** How many tries have failed. */
@@ -132,28 +132,19 @@ export class Waiter implements Line, Asker<Grant | Refusal> {
   }
 }
 
-/** First in, first out, and out of the middle in one step. */
-export class Chain {
-  head: Waiter | undefined;
-  /** How many in line want more than a single try. */
+/** The waiters of one key. */
+export class Waiters extends Chain<Waiter> {
+  /** How many of them want more than a single try. */
   patient = 0;
-  #tail: Waiter | undefined;
 
-  push(waiter: Waiter): void {
+  override push(waiter: Waiter): void {
     if (!waiter.once) this.patient += 1;
-    waiter.previous = this.#tail;
-    if (this.#tail) this.#tail.next = waiter;
-    else this.head = waiter;
-    this.#tail = waiter;
+    super.push(waiter);
   }
 
-  remove(waiter: Waiter): void {
-    if (waiter.previous) waiter.previous.next = waiter.next;
-    else if (this.head === waiter) this.head = waiter.next;
-    else return;
-    if (!waiter.once) this.patient -= 1;
-    if (waiter.next) waiter.next.previous = waiter.previous;
-    else this.#tail = waiter.previous;
-    waiter.previous = waiter.next = undefined;
+  override remove(waiter: Waiter): boolean {
+    const stood = super.remove(waiter);
+    if (stood && !waiter.once) this.patient -= 1;
+    return stood;
   }
 }

@@ -200,6 +200,19 @@ describe('renewal', () => {
     expect(lock.remaining()).toBeGreaterThan(TTL);
   });
 
+  it('leaves a lease alone that was given back by who heard of the loss of another, and not those behind it', async () => {
+    const [lost, given, last] = [await held('a'), await held('b', 3 * TTL), await held('c', 3 * TTL)];
+    lost.signal.addEventListener('abort', () => void given.unlock());
+    // Time passes without a turn of the event loop, so that no timer fires.
+    const real = performance.now.bind(performance);
+    jest.spyOn(performance, 'now').mockImplementation(() => real() + 1.2 * TTL);
+    await pass(TTL / 3 + STEP);
+    expect(lost.signal.reason).toMatchObject({ reason: 'expired' });
+    expect(store.renewed.map(({ ask }) => ask.key)).toEqual(['c']);
+    expect(last.held).toBe(true);
+    jest.restoreAllMocks();
+  });
+
   it('ends at maxHold: the lock runs out then, and says why', async () => {
     const start = performance.now();
     const lock = await held('k', TTL, { maxHold: 2 * TTL + 500 });
