@@ -13,11 +13,15 @@ export abstract class IocError extends Error {
   abstract readonly code: string;
 
   constructor(message: string, options: IocErrorOptions = {}) {
+    nameErrors(new.target.prototype, new.target.name);
     super(message, options.cause === undefined ? undefined : { cause: options.cause });
-    this.name = new.target.name;
-    // A stack trace starts where the error was made, not in the constructors of its bases.
-    Error.captureStackTrace(this, new.target);
   }
+}
+
+/** Errors of a class find their name before they are made: `Error` takes the trace, which begins with it, only once then. */
+function nameErrors(prototype: IocError, name: string): void {
+  if (Object.hasOwn(prototype, 'name')) return;
+  Object.defineProperty(prototype, 'name', { value: name, writable: true, configurable: true });
 }
 
 /** An argument that no call of this kind can take; the message tells what was found and what would be right. */
