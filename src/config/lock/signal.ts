@@ -2,6 +2,29 @@ import type { LockLostError } from './errors.js';
 import type { Lease } from './lease.js';
 import { timerDelay } from './options.js';
 
+const { aborted, reason } = Object.getOwnPropertyDescriptors(AbortSignal.prototype);
+
+/** Who listens to each signal of a lock, to be asked for the truth before the signal tells it. */
+const LOSSES = new WeakMap<AbortSignal, LossSignal>();
+
+/** What the signals of locks do otherwise than those that Node makes, between these and their own prototype. */
+const LOOKING = Object.create(AbortSignal.prototype, {
+  aborted: { ...aborted, get: looked(aborted.get!) },
+  reason: { ...reason, get: looked(reason.get!) },
+  throwIfAborted: {
+    value(this: AbortSignal): void {
+      if (this.aborted) throw this.reason;
+    },
+  },
+}) as AbortSignal;
+
+function looked(get: () => unknown): () => unknown {
+  return function (this: AbortSignal) {
+    LOSSES.get(this)?.look();
+    return get.call(this);
+  };
+}
+
 /**
  * The AbortSignal of a lock: aborts when a hold is lost. Whoever looks at it after the event loop stalled sees the truth
  * in the very next statement: looking compares the deadline, instead of trusting that a timer has fired.
@@ -13,17 +36,13 @@ export class LossSignal {
 
   constructor() {
     const { signal } = this.#controller;
-    const look = (): void => void this.#lease?.alive(performance.now());
-    // Own properties of this one signal; they fall through to what every AbortSignal has.
-    for (const name of ['aborted', 'reason'] as const) {
-      Object.defineProperty(signal, name, {
-        get: () => (look(), Reflect.get(AbortSignal.prototype, name, signal) as unknown),
-      });
-    }
-    const throwIfAborted = (): void => {
-      if (signal.aborted) throw signal.reason;
-    };
-    Object.defineProperty(signal, 'throwIfAborted', { value: throwIfAborted });
+    // An AbortSignal cannot be made but by a controller: what is made is given another prototype.
+    Object.setPrototypeOf(signal, LOOKING);
+    LOSSES.set(signal, this);
+  }
+
+  look(): void {
+    this.#lease?.alive(performance.now());
   }
 
   get signal(): AbortSignal {
