@@ -1,4 +1,4 @@
-/** Done while a lock is held; a body that gives nothing is over when it returns. */
+/** Done while a lock is held; one that gives nothing is over when it returns, and nobody spends a turn on waiting for it. */
 export type Body = () => Promise<unknown> | void;
 
 /** A lock library at work in one process. */
@@ -30,12 +30,6 @@ export const TTL = 10_000;
 
 /** Longer than any run. */
 export const FOREVER = 600_000;
-
-/** Runs the body of a holder, without a turn of its own where the body is over at once. */
-export async function runBody(body: Body): Promise<void> {
-  const running = body();
-  if (running) await running;
-}
 
 /** A package that may not be installed, and whose types are not: what of it is used stands in `T`. */
 export async function load<T>(name: string): Promise<T> {

@@ -1,6 +1,6 @@
 import { connect, type Socket } from 'node:net';
 import { once } from 'node:events';
-import { runBody, TTL, type Contestant } from './contestant.js';
+import { TTL, type Contestant } from './contestant.js';
 import { SCRIPTED } from './ours.js';
 
 /** The library's own script, of the copy that is measured. */
@@ -40,7 +40,8 @@ export const limit: Contestant = {
         const value = `raw${String(tokens++).padStart(18, '0')}_`;
         const fence = await wire.run('T', key, value);
         if (typeof fence !== 'number' || fence < 1) throw new Error(`not obtained: ${String(fence)}`);
-        await runBody(body);
+        const running = body();
+        if (running) await running;
         const released = await wire.run('R', key, value);
         // 2 where somebody was waiting.
         if (released !== 1 && released !== 2) throw new Error(`not released: ${String(released)}`);

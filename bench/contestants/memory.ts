@@ -1,4 +1,4 @@
-import { load, runBody, type Contestant } from './contestant.js';
+import { load, type Contestant } from './contestant.js';
 import { verrouLocks, type VerrouLock } from './peers.js';
 
 interface MutexModule {
@@ -53,7 +53,8 @@ const asyncAwaitMutexLock: Contestant = {
       async use(key, body) {
         await locks.acquire(key);
         try {
-          await runBody(body);
+          const running = body();
+          if (running) await running;
         } finally {
           locks.release(key);
         }

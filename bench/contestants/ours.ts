@@ -1,6 +1,6 @@
 import { Redis } from 'ioredis';
 import { lock } from 'mcube-lock';
-import { runBody, TTL, type Contestant, type Locks } from './contestant.js';
+import { TTL, type Contestant, type Locks } from './contestant.js';
 
 type Factory = ReturnType<typeof lock.open>;
 
@@ -10,7 +10,8 @@ function locks(factory: Factory): Locks {
       const locker = factory.new(key, TTL);
       await locker.lock();
       try {
-        await runBody(body);
+        const running = body();
+        if (running) await running;
       } finally {
         await locker.unlock();
       }

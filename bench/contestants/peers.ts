@@ -1,5 +1,5 @@
 import { Redis } from 'ioredis';
-import { FOREVER, load, runBody, TTL, type Contestant, type Locks } from './contestant.js';
+import { FOREVER, load, TTL, type Contestant, type Locks } from './contestant.js';
 
 // What is used of each package, in its own words.
 interface RedlockModule {
@@ -61,7 +61,8 @@ const redlock: Contestant = {
       async use(key, body) {
         const held = await locks.acquire([key], TTL);
         try {
-          await runBody(body);
+          const running = body();
+          if (running) await running;
         } finally {
           await held.release();
         }
@@ -84,7 +85,8 @@ const redisSemaphore: Contestant = {
         const mutex = new Mutex(client, key, options);
         await mutex.acquire();
         try {
-          await runBody(body);
+          const running = body();
+          if (running) await running;
         } finally {
           await mutex.release();
         }
@@ -99,7 +101,8 @@ export function verrouLocks(factory: { createLock(key: string, ttl: number): Ver
       const held = factory.createLock(key, TTL);
       if (!(await held.acquire())) throw new Error('not acquired');
       try {
-        await runBody(body);
+        const running = body();
+        if (running) await running;
       } finally {
         await held.release();
       }
@@ -135,7 +138,8 @@ function universal(client: 'ioredis' | 'node-redis'): Contestant {
           const locks = createLock({ ...options, key });
           const held = await locks.acquire();
           try {
-            await runBody(body);
+            const running = body();
+            if (running) await running;
           } finally {
             await locks.release(held);
           }
@@ -161,7 +165,8 @@ const simpleRedisMutex: Contestant = {
       async use(key, body) {
         const release = await lock(client, key, { timeout: TTL });
         try {
-          await runBody(body);
+          const running = body();
+          if (running) await running;
         } finally {
           await release();
         }

@@ -1,6 +1,6 @@
 import { createHash, randomUUID } from 'node:crypto';
 import { Redis } from 'ioredis';
-import { runBody, TTL, type Contestant } from './contestant.js';
+import { TTL, type Contestant } from './contestant.js';
 
 const COMPARE_AND_DELETE = `if redis.call('get', KEYS[1]) == ARGV[1] then return redis.call('del', KEYS[1]) end return 0`;
 const AND_PUBLISH = `
@@ -30,7 +30,8 @@ export const floor: Contestant = {
         const token = randomUUID();
         if ((await client.set(key, token, 'PX', TTL, 'NX')) !== 'OK') throw new Error('the key was not free');
         try {
-          await runBody(body);
+          const running = body();
+          if (running) await running;
         } finally {
           await client.evalsha(release, 1, key, token);
         }
@@ -83,7 +84,8 @@ export const publishAndRetry: Contestant = {
         try {
           await take(key, token);
           try {
-            await runBody(body);
+            const running = body();
+            if (running) await running;
           } finally {
             await client.evalsha(release, 1, key, token, `free:${key}`);
           }
