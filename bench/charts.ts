@@ -92,7 +92,7 @@ export function drawCharts(results: Results, folder: string): string[] {
     const kept = panels.map(({ scenario }) => results[scenario]);
     if (kept.some((one) => !one)) continue;
     const { rounds, node, redis } = kept[0]!.about;
-    const server = kept[0]!.contestants.some(({ kind }) => kind === 'floor' || kind === 'reference');
+    const server = kept[0]!.contestants.some(({ kind }) => kind === 'reference');
     const with_ = `Node ${node}${server ? `, Redis ${redis}` : ''}`;
     const subtitle = `Median of ${rounds} rounds, least to most as a line; ${with_}, one machine`;
     writeFileSync(

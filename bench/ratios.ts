@@ -58,7 +58,7 @@ const HEADLINES: readonly Headline[] = [
     scenario: 'memory',
     case: load,
     figure: 'acquisitions',
-    with: ['peer', 'async-lock', 'async-mutex'],
+    with: ['peer', 'async-lock', 'async-mutex', 'floor'],
   })),
 ];
 

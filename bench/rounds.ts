@@ -48,7 +48,8 @@ async function runLoads(
   note: (name: string, contestant: Contestant, round: Round) => void,
 ): Promise<void> {
   const seconds = settings.seconds * scenario.stretch;
-  const groups = scenario.apart ? scenario.cases.map((one) => [one]) : [scenario.cases];
+  const able = scenario.cases.filter((one) => !contestant.uncontendedOnly || !contended(scenario, one));
+  const groups = scenario.apart ? able.map((one) => [one]) : [able];
   const redis = scenario.table === 'onRedis' ? server : undefined;
   const { warm } = scenario;
   for (const cases of groups) {

@@ -19,7 +19,7 @@ export interface Contestant {
   readonly settings: string;
   /** Redis commands that it only runs inside scripts, in lower case: they are no commands of the client. */
   readonly inner?: readonly string[];
-  /** It has no way to wait for a key that another holds. */
+  /** It has no way to wait for a key that another holds, and is left out where one would have to. */
   readonly uncontendedOnly?: boolean;
   /** @param port of the Redis on this machine; 0 for locks in memory */
   open(port: number): Promise<Locks>;

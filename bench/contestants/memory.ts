@@ -1,4 +1,4 @@
-import { load, type Contestant } from './contestant.js';
+import { load, TTL, type Contestant } from './contestant.js';
 import { verrouLocks, type VerrouLock } from './peers.js';
 
 interface MutexModule {
@@ -71,6 +71,44 @@ const verrouMemory: Contestant = {
     const { LockFactory } = await load<VerrouModule>('@verrou/core');
     const { MemoryStore } = await load<{ MemoryStore: new () => unknown }>('@verrou/core/drivers/memory');
     return verrouLocks(new LockFactory(new MemoryStore(), { retry: { delay: 0 } }));
+  },
+};
+
+const DONE = Promise.resolve();
+
+/** A hold that ends at a time, of nothing. */
+class Lease {
+  #until = 0;
+
+  begin(): Promise<this> {
+    this.#until = performance.now() + TTL;
+    return Promise.resolve(this);
+  }
+
+  end(): Promise<void> {
+    return performance.now() < this.#until ? DONE : Promise.reject(new Error('the lease has run out'));
+  }
+}
+
+/** The least that a lock with a ttl can do whose calls give promises. */
+export const leaseAlone: Contestant = {
+  name: 'a lease alone',
+  kind: 'floor',
+  settings: 'excludes nobody: two promises, and the clock read at either end',
+  uncontendedOnly: true,
+  async open() {
+    return {
+      async use(_, body) {
+        const lease = new Lease();
+        await lease.begin();
+        try {
+          const running = body();
+          if (running) await running;
+        } finally {
+          await lease.end();
+        }
+      },
+    };
   },
 };
 
