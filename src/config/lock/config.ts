@@ -4,7 +4,15 @@ import { choice, component, duration, flag, inject, integer, IocObject, refuse, 
 import { RedisConfig } from '../redis/index.js';
 import { LockFactory } from './factory.js';
 import { DEFAULT_LOCK_TERMS } from './options.js';
-import { PROVIDER_NAMES, PROVIDERS, storeCopy, type ProviderName, type Resources } from './provider/index.js';
+import {
+  LARGEST_BATCH,
+  PROVIDER_NAMES,
+  PROVIDERS,
+  REDIS_DEFAULTS,
+  storeCopy,
+  type ProviderName,
+  type Resources,
+} from './provider/index.js';
 
 /**
  * The component `lock`: gives locks of the provider that configuration names.
@@ -18,7 +26,7 @@ export class LockConfig extends IocObject {
   provider: ProviderName = 'go_cache';
 
   @text({ about: 'Put before every key on the provider; processes that exclude each other must have the same.' })
-  prefix = '';
+  prefix = REDIS_DEFAULTS.prefix;
 
   @duration({ none: true, about: 'How long a lock waits that says nothing of it; "none" is until its signal aborts.' })
   wait: Milliseconds | undefined = undefined;
@@ -32,22 +40,22 @@ export class LockConfig extends IocObject {
     least: 1,
     about: 'The first pause of a waiter on redis that may not subscribe and so polls; each is twice the last.',
   })
-  pollMin: Milliseconds = 25;
+  pollMin = REDIS_DEFAULTS.pollMin;
 
   @duration({ least: 1, about: 'The longest pause of a waiter on redis that polls.' })
-  pollMax: Milliseconds = 250;
+  pollMax = REDIS_DEFAULTS.pollMax;
 
   @integer({
     min: 1,
-    max: 1_024,
+    max: LARGEST_BATCH,
     about: 'Operations that may leave for redis as one command; its other users wait for them.',
   })
-  batchCap = 128;
+  batchCap = REDIS_DEFAULTS.batchCap;
 
   @flag({
     about: 'Lets a contended key on redis be free for 10 ms, ten times a second at most, for Go services, which poll.',
   })
-  yield = false;
+  yield = REDIS_DEFAULTS.yield;
 
   @flag({
     about: 'Renews leases on redis from a thread of its own, so that a busy event loop does not lose them.',

@@ -3,8 +3,10 @@ import { milliseconds, type Duration } from '../../duration.js';
 import { LockFactory } from './factory.js';
 import { checkFlag, checkText, checkWhole, DEFAULT_LOCK_TERMS, LONGEST_TEXT } from './options.js';
 import {
+  LARGEST_BATCH,
   PROVIDER_NAMES,
   PROVIDERS,
+  REDIS_DEFAULTS,
   storeCopy,
   type ProviderName,
   type RedisClient,
@@ -46,8 +48,6 @@ export interface OpenOptions {
   renewalThread?: boolean | undefined;
 }
 
-const MOST_IN_ONE_CALL = 1_024;
-
 /**
  * Gives locks without a container.
  * @returns a factory with a line of its own; `close()` it when done
@@ -60,14 +60,14 @@ export function open(options: OpenOptions): LockFactory {
   const {
     provider,
     client,
-    prefix = '',
+    prefix = REDIS_DEFAULTS.prefix,
     wait,
     detectDeadlock = false,
-    commandTimeout = '5s',
-    pollMin = 25,
-    pollMax = 250,
-    batchCap = 128,
-    yield: yields = false,
+    commandTimeout = REDIS_DEFAULTS.limit,
+    pollMin = REDIS_DEFAULTS.pollMin,
+    pollMax = REDIS_DEFAULTS.pollMax,
+    batchCap = REDIS_DEFAULTS.batchCap,
+    yield: yields = REDIS_DEFAULTS.yield,
     renewalThread = false,
     ...strange
   } = options;
@@ -92,7 +92,7 @@ export function open(options: OpenOptions): LockFactory {
     prefix: checkText('prefix', prefix, 0, LONGEST_TEXT),
     limit: milliseconds('commandTimeout', commandTimeout, 1),
     ...pauses,
-    batchCap: checkWhole('batchCap', batchCap, 1, MOST_IN_ONE_CALL),
+    batchCap: checkWhole('batchCap', batchCap, 1, LARGEST_BATCH),
     yield: checkFlag('yield', yields),
   };
   const terms = {

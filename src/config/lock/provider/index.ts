@@ -40,5 +40,5 @@ export type ProviderName = keyof typeof PROVIDERS;
 /** The names of all providers, for checks, messages and the command line. */
 export const PROVIDER_NAMES = Object.keys(PROVIDERS) as ProviderName[];
 
-export type { RedisClient } from './redis/index.js';
+export { LARGEST_BATCH, REDIS_DEFAULTS, type RedisClient } from './redis/index.js';
 export type { Answer, Ask, Grant, Line, LockStore, Refusal } from './store.js';

@@ -8,8 +8,10 @@ import type { Connection } from './connection.js';
 import { Flight, type Landing } from './flight.js';
 import { guardOf, slot } from './slots.js';
 
-/** Operations in one call: some 0.3 ms of the server's time, so that its other users are not held up. */
+/** Operations in one call, if nothing else is said: some 0.3 ms of the server's time, so that its other users are not held up. */
 export const BATCH_CAP = 128;
+/** More than these would hold up the server's other users for longer than a millisecond or two. */
+export const LARGEST_BATCH = 1_024;
 
 const FIRST_PAUSE: Milliseconds = 20;
 const LAST_PAUSE: Milliseconds = 500;

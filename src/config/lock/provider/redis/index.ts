@@ -1,2 +1,3 @@
 export type { RedisClient } from './client.js';
-export { RedisStore, type RedisStoreOptions } from './store.js';
+export { LARGEST_BATCH } from './batch.js';
+export { REDIS_DEFAULTS, RedisStore, type RedisStoreOptions } from './store.js';

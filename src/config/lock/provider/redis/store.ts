@@ -29,7 +29,7 @@ export interface RedisStoreOptions {
   readonly yield?: boolean;
 }
 
-const DEFAULTS: Required<RedisStoreOptions> = {
+export const REDIS_DEFAULTS: Readonly<Required<RedisStoreOptions>> = {
   prefix: '',
   limit: 5_000,
   pollMin: 25,
@@ -82,7 +82,7 @@ export class RedisStore implements LockStore, WaitHost {
   readonly #nudges: Nudges;
 
   constructor(client: RedisClient, options: RedisStoreOptions = {}) {
-    this.#options = { ...DEFAULTS, ...options };
+    this.#options = { ...REDIS_DEFAULTS, ...options };
     this.#connection = new Connection(client, this.#channel, {
       message: (text) => this.#heard(text),
       lost: () => this.#deaf(),
