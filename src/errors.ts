@@ -18,7 +18,10 @@ export abstract class IocError extends Error {
   }
 }
 
-/** Errors of a class find their name before they are made: `Error` takes the trace, which begins with it, only once then. */
+/**
+ * Gives the errors of a class their name before the first is made: `Error` takes the stack trace, which begins with it, and
+ * to take that once more would cost as much as all else.
+ */
 function nameErrors(prototype: IocError, name: string): void {
   if (Object.hasOwn(prototype, 'name')) return;
   Object.defineProperty(prototype, 'name', { value: name, writable: true, configurable: true });

@@ -17,14 +17,15 @@ export class Chain<T extends Link<T>> {
     return link.previous !== undefined || this.head === link;
   }
 
-  /** Puts it at the end; one that stands here already stays where it is. */
-  push(link: T): void {
-    if (this.has(link)) return;
+  /** Puts it at the end; whether it did: one that stands here already stays where it is. */
+  push(link: T): boolean {
+    if (this.has(link)) return false;
     this.size += 1;
     link.previous = this.#tail;
     if (this.#tail) this.#tail.next = link;
     else this.head = link;
     this.#tail = link;
+    return true;
   }
 
   /** Whether it stood here. */

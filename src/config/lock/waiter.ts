@@ -137,9 +137,10 @@ export class Waiters extends Chain<Waiter> {
   /** How many of them want more than a single try. */
   patient = 0;
 
-  override push(waiter: Waiter): void {
-    if (!waiter.once) this.patient += 1;
-    super.push(waiter);
+  override push(waiter: Waiter): boolean {
+    const came = super.push(waiter);
+    if (came && !waiter.once) this.patient += 1;
+    return came;
   }
 
   override remove(waiter: Waiter): boolean {

@@ -20,8 +20,7 @@ describe('a chain', () => {
         for (const { put, name } of steps) {
           const one = all[name]!;
           const stands = expected.includes(one);
-          if (!put) expect(chain.remove(one)).toBe(stands);
-          else chain.push(one);
+          expect(put ? chain.push(one) : chain.remove(one)).toBe(put !== stands);
           if (put && !stands) expected.push(one);
           if (!put && stands) expected.splice(expected.indexOf(one), 1);
           expect([...chain]).toEqual(expected);
