@@ -11,6 +11,11 @@ const HEAD = `
   const busy = (ms) => { const end = performance.now() + ms; while (performance.now() < end); };
   const say = (fields) => console.log(JSON.stringify(fields));`;
 
+/** Node's switch for a process that may start no thread, as this Node spells it. */
+const PERMISSION = process.allowedNodeEnvironmentFlags.has('--permission')
+  ? '--permission'
+  : '--experimental-permission';
+
 // The built package in processes of their own: the thread is a file of it.
 describeWithOwnRedis('renewal on redis from a thread of its own', () => {
   let server: RedisServer;
@@ -131,7 +136,7 @@ describeWithOwnRedis('renewal on redis from a thread of its own', () => {
        say({ held: mine.held, warnings });
        await locks.close();
        client.disconnect();`,
-      { NODE_OPTIONS: '--experimental-permission --allow-fs-read=* --disable-warning=ExperimentalWarning' },
+      { NODE_OPTIONS: `${PERMISSION} --allow-fs-read=* --disable-warning=ExperimentalWarning` },
     );
     expect(said).toEqual({ held: true, warnings: ['LOCK_RENEWAL_THREAD'] });
   }, 20_000);
