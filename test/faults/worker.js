@@ -222,7 +222,7 @@ async function runOnce(id, key, random) {
     if (random.chance(0.1)) await write(id, key, Number(fence));
     if (mood.thread && random.chance(mood.stalls ?? 0)) stall(id, held, random);
     while (now() < end && !signal.aborted) {
-      await sleep(Math.min(ttl / 10, end - now()));
+      await sleep(Math.max(0, Math.min(ttl / 10, end - now())));
       const at = now();
       diary.note('U', id, at, at + held.remaining());
     }
