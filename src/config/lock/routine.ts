@@ -46,7 +46,7 @@ const SIGNAL: PropertyDescriptor & ThisType<Held> = {
 };
 
 function heldBy(lock: Lock, fence: bigint): Held {
-  return Object.defineProperty({ fence, lock }, 'signal', SIGNAL) as unknown as Held;
+  return Object.defineProperty({ fence, lock }, 'signal', SIGNAL) as Held;
 }
 
 /** The outcome of the routine stands; that its lock did not end well must not pass silently either. */

@@ -4,8 +4,8 @@ import { timerDelay } from './options.js';
 
 const { aborted, reason } = Object.getOwnPropertyDescriptors(AbortSignal.prototype);
 
-/** Who listens to each signal of a lock, to be asked for the truth before the signal tells it. */
-const LOSSES = new WeakMap<AbortSignal, LossSignal>();
+/** What is behind each signal of a lock, to be asked for the truth before the signal tells it. */
+const BEHIND = new WeakMap<AbortSignal, LossSignal>();
 
 /** What the signals of locks do otherwise than those that Node makes, between these and their own prototype. */
 const LOOKING = Object.create(AbortSignal.prototype, {
@@ -20,7 +20,7 @@ const LOOKING = Object.create(AbortSignal.prototype, {
 
 function looked(get: () => unknown): () => unknown {
   return function (this: AbortSignal) {
-    LOSSES.get(this)?.look();
+    BEHIND.get(this)?.look();
     return get.call(this);
   };
 }
@@ -38,7 +38,7 @@ export class LossSignal {
     const { signal } = this.#controller;
     // An AbortSignal cannot be made but by a controller: what is made is given another prototype.
     Object.setPrototypeOf(signal, LOOKING);
-    LOSSES.set(signal, this);
+    BEHIND.set(signal, this);
   }
 
   look(): void {
