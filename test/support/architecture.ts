@@ -56,7 +56,7 @@ export const LAYERS: readonly Layer[] = [
     types: ['ioredis'],
     // Beside the door, too: how a command is written is the business of the home of ioredis.
     more: {
-      'config/lock/provider/redis/connection.ts': ['config/redis/command.ts'],
+      'config/lock/provider/redis/evaluate.ts': ['config/redis/command.ts'],
       'config/lock/provider/redis/run.ts': ['config/redis/command.ts'],
     },
   },

@@ -1,3 +1,4 @@
+import { tracingChannel } from 'node:diagnostics_channel';
 import { Command } from 'ioredis';
 
 /** Who is told what became of a command. */
@@ -33,25 +34,54 @@ function lengthOf(length: number): string {
 /** Of most words. */
 const LENGTHS = Array.from({ length: 128 }, (_, length) => lengthOf(length));
 
+/** Where ioredis tells of each command, for those who trace them. */
+const TRACE = tracingChannel('ioredis:command');
+
 /**
  * A command that was written out before, in one piece, and whose answer is told without a promise in between: for who sends
  * so many words, so often, that both count. ioredis reads the words only to find the node of a cluster.
  */
 export class WrittenCommand extends Command {
-  readonly #text: string;
+  #text = '';
   #told: Told | undefined;
+  #answered = false;
+  readonly #resolve: (reply: unknown) => void;
+  readonly #reject: (error: Error) => void;
 
-  /**
-   * @param words of the command as far as its first key
-   * @param text all of it, in Redis' protocol
-   */
-  constructor(name: string, words: string[], text: string, told: Told) {
+  /** @param words of the command as far as its first key */
+  constructor(name: string, words: string[]) {
     super(name, words);
+    // These settle its promise, which only those who trace commands look at.
+    const { promise, resolve, reject } = this;
+    this.#resolve = (reply) => {
+      if (TRACE.hasSubscribers) resolve(reply);
+      this.#answered = true;
+      this.#over()?.answered(reply);
+    };
+    this.#reject = (error) => {
+      if (TRACE.hasSubscribers) {
+        promise.catch(() => undefined);
+        reject(error);
+      }
+      this.#over()?.failed(error);
+    };
+  }
+
+  /** Whether it can be sent again, with other words behind the first: it was answered, and nobody waits for its promise. */
+  get free(): boolean {
+    return this.#answered && !TRACE.hasSubscribers;
+  }
+
+  /** @param text all of it, in Redis' protocol */
+  saying(text: string, told: Told): this {
     this.#text = text;
     this.#told = told;
-    // In place of those that settle its promise, which nobody looks at.
-    this.resolve = (reply: unknown) => this.#over()?.answered(reply);
-    this.reject = (error: Error) => this.#over()?.failed(error);
+    this.#answered = false;
+    // Each time anew: instrumentations put their own ends around those that they find.
+    this.resolve = this.#resolve;
+    this.reject = this.#reject;
+    this.isTraced = false;
+    return this;
   }
 
   override toWritable(): string {
@@ -62,6 +92,7 @@ export class WrittenCommand extends Command {
   #over(): Told | undefined {
     const told = this.#told;
     this.#told = undefined;
+    this.#text = '';
     return told;
   }
 }

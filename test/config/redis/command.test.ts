@@ -1,3 +1,4 @@
+import { tracingChannel } from 'node:diagnostics_channel';
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 import { afterAll, describe, expect, it } from '@jest/globals';
@@ -16,7 +17,7 @@ describe('a command that was written out', () => {
   };
   const run = (client: Redis, ...words: string[]): Promise<unknown> =>
     new Promise((answered, failed) => {
-      client.sendCommand(new WrittenCommand(words[0]!, [], text(...words), { answered, failed }));
+      client.sendCommand(new WrittenCommand(words[0]!, []).saying(text(...words), { answered, failed }));
     });
 
   it('reaches the server byte for byte, whatever its words are', async () => {
@@ -54,7 +55,7 @@ describe('a command that was written out', () => {
     const over: WrittenCommand[] = [];
     const refs = ['answered', 'failed'].map((outcome) => {
       const told: Told = { answered: () => undefined, failed: () => undefined };
-      const command = new WrittenCommand('ping', [], text('ping'), told);
+      const command = new WrittenCommand('ping', []).saying(text('ping'), told);
       if (outcome === 'answered') command.resolve('PONG');
       else command.reject(new Error('ended'));
       over.push(command);
@@ -64,5 +65,63 @@ describe('a command that was written out', () => {
     collect();
     expect(refs.map((ref) => ref.deref())).toEqual([undefined, undefined]);
     expect(over).toHaveLength(2);
+  });
+
+  it('can be sent again, with other words and for another, once it was answered; not when it failed', async () => {
+    const command = new WrittenCommand('get', []);
+    const send = (...words: string[]): Promise<unknown> =>
+      new Promise((answered, failed) => {
+        redis.sendCommand(command.saying(text(...words), { answered, failed }));
+      });
+    expect(command.free).toBe(false);
+    const first = send('echo', 'one');
+    expect(command.free).toBe(false);
+    expect(String(await first)).toBe('one');
+    expect(command.free).toBe(true);
+    expect(String(await send('echo', 'another'))).toBe('another');
+    await expect(send('get', 'too', 'many')).rejects.toMatchObject({ name: 'ReplyError' });
+    expect(command.free).toBe(false);
+  });
+
+  it('ends for those who put their own ends around it, as instrumentations do, once each time it is sent', async () => {
+    const ends: unknown[] = [];
+    const command = new WrittenCommand('echo', []);
+    for (const word of ['a', 'b', 'c']) {
+      await new Promise<void>((done, failed) => {
+        command.saying(text('echo', word), { answered: () => done(), failed });
+        const { resolve } = command;
+        command.resolve = (reply: unknown) => {
+          ends.push(String(reply));
+          resolve(reply);
+        };
+        redis.sendCommand(command);
+      });
+    }
+    expect(ends).toEqual(['a', 'b', 'c']);
+  });
+
+  it('is seen from its start to its end by those who trace commands', async () => {
+    const seen: string[] = [];
+    const noted =
+      (what: string) =>
+      ({ command }: { command?: string }): void =>
+        void seen.push(`${what} ${command}`);
+    const subscribers = { start: noted('start'), asyncEnd: noted('end'), error: noted('error') };
+    await redis.ping();
+    const channel = tracingChannel<string, { command?: string }>('ioredis:command');
+    channel.subscribe(subscribers as never);
+    try {
+      const command = new WrittenCommand('echo', []);
+      await new Promise((answered, failed) => {
+        redis.sendCommand(command.saying(text('echo', 'a'), { answered, failed }));
+      });
+      expect(command.free).toBe(false);
+      await new Promise(setImmediate);
+      await expect(run(redis, 'get', 'too', 'many')).rejects.toMatchObject({ name: 'ReplyError' });
+      await new Promise(setImmediate);
+    } finally {
+      channel.unsubscribe(subscribers as never);
+    }
+    expect(seen).toEqual(['start echo', 'end echo', 'start get', 'error get', 'end get']);
   });
 });

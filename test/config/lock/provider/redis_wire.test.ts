@@ -1,3 +1,4 @@
+import { tracingChannel } from 'node:diagnostics_channel';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { Redis } from 'ioredis';
@@ -293,6 +294,24 @@ describe('what is on Redis', () => {
     await held.unlock();
     await (await next).unlock();
     expect(await redis.exists(`${prefix}line`)).toBe(0);
+  });
+
+  it('each command is seen from its start to its end by those who trace ioredis', async () => {
+    const under = new Set<object>();
+    let ends = 0;
+    const ofOurs = (message: { args: string[] }) => message.args.some((word) => word.endsWith('mlk:fence'));
+    const subscribers = {
+      start: (message: { args: string[] }) => void (ofOurs(message) && under.add(message)),
+      asyncEnd: (message: object) => void (under.delete(message) && (ends += 1)),
+    };
+    const channel = tracingChannel<string, { args: string[] }>('ioredis:command');
+    await (await locks.new('traced', '10s').lock()).unlock();
+    channel.subscribe(subscribers as never);
+    for (let at = 0; at < 3; at += 1) await (await locks.new('traced', '10s').lock()).unlock();
+    await eventually(() => expect([ends, under.size]).toEqual([6, 0]));
+    channel.unsubscribe(subscribers as never);
+    await (await locks.new('traced', '10s').lock()).unlock();
+    expect([ends, under.size]).toEqual([6, 0]);
   });
 
   it('the client of the application is neither subscribed on nor closed', async () => {

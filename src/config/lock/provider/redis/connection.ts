@@ -1,6 +1,5 @@
 import type { Cluster, Redis } from 'ioredis';
 import type { Milliseconds } from '../../../../duration.js';
-import { Words, WrittenCommand, type Told } from '../../../redis/command.js';
 import {
   disconnect,
   duplicate,
@@ -12,8 +11,8 @@ import {
   type RedisClient,
 } from './client.js';
 import { Ears } from './ears.js';
-import type { Carrier, Run } from './run.js';
-import { SCRIPT, SCRIPT_SHA } from './script.js';
+import { Evaluator, type Asking } from './evaluate.js';
+import type { Carrier } from './run.js';
 
 /** A server that does not even say whether it lets us listen is polled meanwhile. */
 const LISTEN_LIMIT: Milliseconds = 1_000;
@@ -32,15 +31,6 @@ export interface Listener {
   lost(): void;
   /** Whether somebody waits for messages: then a new connection listens from its beginning. */
   wanted(): boolean;
-}
-
-/** What is asked for, and who is told of it. */
-export interface Asking extends Told {
-  /**
-   * What is to be run, in the moment it is sent.
-   * @param refused what it gave before was not run: the server does not know the script
-   */
-  request(refused?: boolean): Run;
 }
 
 /**
@@ -64,6 +54,7 @@ export class Connection implements Carrier {
   #uses = 0;
   #errands = 0;
   readonly #ears: Ears;
+  readonly #evaluator = new Evaluator();
   /** Listening was refused for good: waiters poll. */
   #mute = false;
 
@@ -93,7 +84,9 @@ export class Connection implements Carrier {
       const client = this.isOpen ? this.#client! : await unless(signal, this.#open());
       return await unless(
         signal,
-        new Promise((resolve, reject) => evaluate(client, { request, answered: resolve, failed: reject })),
+        new Promise((resolve, reject) =>
+          this.#evaluator.evaluate(client, { request, answered: resolve, failed: reject }),
+        ),
       );
     } finally {
       this.#use(-1, errand);
@@ -116,7 +109,7 @@ export class Connection implements Carrier {
    */
   runNow(asking: Asking, errand: boolean): void {
     this.#use(1, errand);
-    evaluate(this.#client!, asking);
+    this.#evaluator.evaluate(this.#client!, asking);
   }
 
   /** Nobody waits any more for the answer of what `runNow` sent; it has come, or it has not. */
@@ -242,54 +235,6 @@ export class Connection implements Carrier {
     if (this.#uses + this.#errands === 0 && client.status !== 'ready') this.drop();
     else keepAlive(client, this.#uses > 0);
   }
-}
-
-/** Runs the script by its name. */
-function evaluate(client: RedisClient, asking: Asking): void {
-  send(client, BY_NAME, asking.request(), new Evaluation(client, asking));
-}
-
-/**
- * Runs the script by its text when the server has forgotten it, or has never seen it. If another client has it loaded in
- * between, what was asked later runs first. That matters for one operation alone: one that undoes the earlier one, which was
- * given up by then. So what is sent the second time is asked for anew, and what was given up is not in it.
- */
-class Evaluation implements Told {
-  constructor(
-    private readonly client: RedisClient,
-    private readonly asking: Asking,
-  ) {}
-
-  answered(reply: unknown): void {
-    this.asking.answered(reply);
-  }
-
-  failed(error: unknown): void {
-    const { asking } = this;
-    if (!(error instanceof Error && error.message.startsWith('NOSCRIPT'))) return asking.failed(error);
-    const again = asking.request(true);
-    if (again.calls.length === 0) return asking.answered([]);
-    send(this.client, BY_TEXT, again, asking);
-  }
-}
-
-/** How a command says which script it runs: by a word, and by what that takes. */
-class Way {
-  readonly written: Words;
-
-  constructor(
-    readonly word: 'evalsha' | 'eval',
-    readonly script: string,
-  ) {
-    this.written = new Words().add(word).add(script);
-  }
-}
-
-const BY_NAME = new Way('evalsha', SCRIPT_SHA);
-const BY_TEXT = new Way('eval', SCRIPT);
-
-function send(client: RedisClient, way: Way, run: Run, told: Told): void {
-  client.sendCommand(new WrittenCommand(way.word, [way.script, '1', run.guard], run.written(way.written), told));
 }
 
 /** A promise, or the abort of the signal before it settles. */

@@ -1,5 +1,6 @@
 import type { Call } from './call.js';
-import type { Asking, Connection } from './connection.js';
+import type { Connection } from './connection.js';
+import type { Asking } from './evaluate.js';
 import { Run } from './run.js';
 
 /** Told what became of a flight: the reply, or why there is none. */

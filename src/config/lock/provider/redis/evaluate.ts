@@ -1,0 +1,71 @@
+import { Words, WrittenCommand, type Told } from '../../../redis/command.js';
+import type { RedisClient } from './client.js';
+import type { Run } from './run.js';
+import { SCRIPT, SCRIPT_SHA } from './script.js';
+
+/** What is asked for, and who is told of it. */
+export interface Asking extends Told {
+  /**
+   * What is to be run, in the moment it is sent.
+   * @param refused what it gave before was not run: the server does not know the script
+   */
+  request(refused?: boolean): Run;
+}
+
+/** How a command says which script it runs: by a word, and by what that takes. */
+class Way {
+  readonly written: Words;
+
+  constructor(
+    readonly word: 'evalsha' | 'eval',
+    readonly script: string,
+  ) {
+    this.written = new Words().add(word).add(script);
+  }
+
+  command(guard: string): WrittenCommand {
+    return new WrittenCommand(this.word, [this.script, '1', guard]);
+  }
+}
+
+const BY_NAME = new Way('evalsha', SCRIPT_SHA);
+const BY_TEXT = new Way('eval', SCRIPT);
+
+/** Runs the script on a server. */
+export class Evaluator {
+  /** The last one by its name: where one question follows the answer of the other, making a command costs more than sending it. */
+  #command: WrittenCommand | undefined;
+
+  evaluate(client: RedisClient, asking: Asking): void {
+    const run = asking.request();
+    const text = run.written(BY_NAME.written);
+    // A cluster's client leaves its marks on a command.
+    if (client.isCluster || !this.#command?.free) this.#command = BY_NAME.command(run.guard);
+    client.sendCommand(this.#command.saying(text, new Evaluation(client, asking)));
+  }
+}
+
+/**
+ * Runs the script by its text when the server has forgotten it, or has never seen it. If another client has it loaded in
+ * between, what was asked later runs first. That matters for one operation alone: one that undoes the earlier one, which was
+ * given up by then. So what is sent the second time is asked for anew, and what was given up is not in it.
+ */
+class Evaluation implements Told {
+  constructor(
+    private readonly client: RedisClient,
+    private readonly asking: Asking,
+  ) {}
+
+  answered(reply: unknown): void {
+    this.asking.answered(reply);
+  }
+
+  failed(error: unknown): void {
+    const { asking } = this;
+    if (!(error instanceof Error && error.message.startsWith('NOSCRIPT'))) return asking.failed(error);
+    const again = asking.request(true);
+    if (again.calls.length === 0) return asking.answered([]);
+    const text = again.written(BY_TEXT.written);
+    this.client.sendCommand(BY_TEXT.command(again.guard).saying(text, asking));
+  }
+}
