@@ -17,23 +17,35 @@ const NEEDED = [
   'jest.config.js',
 ];
 const LIMIT_MS = 90_000;
+
+const NOTICED = 'noticed  ';
+const UNNOTICED = 'UNNOTICED';
+/** The tests did not end within the limit: on a machine that is slow or busy, look whether they do when nothing is broken. */
+const ENDLESS = 'endless  ';
+
 const NODE = ['--experimental-vm-modules', '--disable-warning=ExperimentalWarning', 'node_modules/jest/bin/jest.js'];
 
 const wanted = process.argv.slice(2).join(' ');
 const chosen = BROKEN.filter(({ promise }) => promise.includes(wanted));
+if (chosen.length === 0) {
+  console.error(`none of the ${BROKEN.length} promises of test/broken/promises.js contains ${JSON.stringify(wanted)}`);
+  process.exit(1);
+}
 const copy = copyProject();
 let unnoticed = 0;
 try {
   for (const [at, broken] of chosen.entries()) {
-    const noticed = breakAndTest(broken);
-    if (!noticed) unnoticed += 1;
-    console.log(`${at + 1}/${chosen.length} ${noticed ? 'noticed  ' : 'UNNOTICED'} ${broken.promise}`);
+    const started = performance.now();
+    const outcome = breakAndTest(broken);
+    if (outcome === UNNOTICED) unnoticed += 1;
+    const seconds = Math.round((performance.now() - started) / 1_000);
+    console.log(`${at + 1}/${chosen.length} ${outcome} ${broken.promise} (${seconds} s)`);
   }
 } finally {
   rmSync(copy, { recursive: true, force: true });
 }
 console.log(`${chosen.length - unnoticed} of ${chosen.length} broken promises were noticed`);
-process.exitCode = unnoticed === 0 && chosen.length > 0 ? 0 : 1;
+process.exitCode = unnoticed === 0 ? 0 : 1;
 
 function copyProject() {
   mkdirSync(join(PROJECT, 'build'), { recursive: true });
@@ -43,7 +55,7 @@ function copyProject() {
   return folder;
 }
 
-/** Whether a test fails once the edit is made. An edit that no longer fits, or does not run at all, is an error. */
+/** What becomes of the tests once the edit is made. An edit that no longer fits, or does not run at all, is an error. */
 function breakAndTest({ promise, file, from, to, tests, only, built }) {
   const path = join(copy, file);
   const source = readFileSync(path, 'utf8');
@@ -56,10 +68,10 @@ function breakAndTest({ promise, file, from, to, tests, only, built }) {
   try {
     if (built) run(['node_modules/typescript/bin/tsc', '-p', 'tsconfig.build.json', '--noCheck']);
     const { status, signal, stdout, stderr } = run([...NODE, ...tests, ...(only ? ['-t', only] : [])]);
-    if (signal === 'SIGKILL') return true;
+    if (signal === 'SIGKILL') return ENDLESS;
     if (!/\b\d+ passed, \d+ failed/.test(stdout))
       throw new Error(`${promise}: the tests did not run:\n${stdout}${stderr}`);
-    return status !== 0;
+    return status === 0 ? UNNOTICED : NOTICED;
   } finally {
     writeFileSync(path, source);
   }

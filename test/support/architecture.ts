@@ -52,7 +52,6 @@ export const LAYERS: readonly Layer[] = [
   {
     at: 'config/lock/provider/redis/',
     imports: STORE_IMPORTS,
-    packages: ['cluster-key-slot'],
     types: ['ioredis'],
     // Beside the door, too: how a command is written is the business of the home of ioredis.
     more: {
