@@ -1,4 +1,5 @@
-import { setTimeout as sleep } from 'node:timers/promises';
+import { getEventListeners } from 'node:events';
+import { setImmediate as turn, setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, jest } from '@jest/globals';
 import { lock, NotReadyError } from 'mcube-lock';
 import { eventually, stall, undisturbed } from './time.js';
@@ -98,6 +99,45 @@ export function keepsLockPromises(provider: string, open: () => Promise<World>):
       expect(await next.ttlLeft()).toBeLessThanOrEqual(before);
       await expect(world.ours.new(key, '1s').tryLock()).rejects.toBeInstanceOf(lock.NotObtainedError);
       await next.unlock();
+    });
+
+    it('those who contend again as soon as they hear of their loss never hold at the same moment', async () => {
+      const key = newKey();
+      const holders = [world.ours, world.theirs, world.ours, world.ours].map((factory) => factory.new(key, '60ms'));
+      const over = new AbortController();
+      const atOnce: number[] = [];
+      const count = (): void => void atOnce.push(holders.filter(({ held }) => held).length);
+      const contend = async (holder: lock.Lock): Promise<void> => {
+        await holder.lock({ signal: over.signal });
+        count();
+        holder.signal.addEventListener('abort', () => void contend(holder).catch(() => undefined));
+      };
+      for (const holder of holders) void contend(holder).catch(() => undefined);
+      for (let at = 0; at < 40; at += 1) {
+        await sleep(15);
+        // Whoever looks may be the one who finds the loss out.
+        if (at % 4 === 0)
+          await world.ours
+            .new(key, '60ms')
+            .tryLock()
+            .catch(() => undefined);
+        if (at % 7 === 0) stall(70);
+        count();
+      }
+      over.abort();
+      expect(Math.max(...atOnce)).toBe(1);
+    });
+
+    it('an object that is taken again by who hears of its loss is taken once', async () => {
+      const holder = await lockFreshly(world.ours.new(newKey(), '100ms'));
+      const again: Promise<unknown>[] = [];
+      const take = (): void => void again.push(holder.lock({ wait: '2s' }).catch((error: unknown) => error));
+      holder.signal.addEventListener('abort', take, { once: true });
+      stall(holder.remaining() + 5);
+      take();
+      await turn();
+      expect(await Promise.all(again)).toEqual([holder, expect.any(lock.LockStateError)]);
+      await holder.unlock();
     });
 
     it('only an object that holds can unlock', async () => {
@@ -215,6 +255,55 @@ export function keepsLockPromises(provider: string, open: () => Promise<World>):
         await expect(world.ours.new(key, '10s')[call]({ signal: AbortSignal.abort(reason) })).rejects.toBe(reason);
       }
       await (await world.ours.new(key, '10s').tryLock()).unlock();
+    });
+
+    it('a wait whose signal aborts has nothing of what another listener of that signal gives back', async () => {
+      const key = newKey();
+      const shutdown = new AbortController();
+      const [held, next] = [world.ours.new(key, '10s'), world.ours.new(key, '10s')];
+      const first = await world.ours.new(key, '10s').lock();
+      // With this one in between the key goes from hand to hand inside the process.
+      const between = held.lock();
+      shutdown.signal.addEventListener('abort', () => void held.unlock());
+      const wait = next.lock({ signal: shutdown.signal });
+      await sleep(20);
+      await first.unlock();
+      await between;
+      const reason = new Error('shutting down');
+      shutdown.abort(reason);
+      await expect(wait).rejects.toBe(reason);
+      expect(next.held).toBe(false);
+      await eventually(async () => (await world.theirs.new(key, '10s').tryLock()).unlock());
+    });
+
+    it('any number of waits under one signal are one listener on it, of more than ten Node warns, and none afterwards', async () => {
+      const key = newKey();
+      const { signal } = new AbortController();
+      const holder = await world.ours.new(key, '10s').lock();
+      const waits = Array.from({ length: 30 }, () => world.ours.new(key, '10s').lock({ signal }));
+      expect(getEventListeners(signal, 'abort')).toHaveLength(1);
+      await holder.unlock();
+      for (const wait of waits) await (await wait).unlock();
+      expect(getEventListeners(signal, 'abort')).toEqual([]);
+    });
+
+    it('a strategy that ends its own wait is not asked again', async () => {
+      const key = newKey();
+      const holder = await world.ours.new(key, '10s').lock();
+      const controller = new AbortController();
+      const enough = new Error('enough');
+      let asked = 0;
+      const retry = {
+        next: (attempt: number): number => {
+          asked += 1;
+          if (attempt === 2) controller.abort(enough);
+          return 10;
+        },
+      };
+      await expect(world.ours.new(key, '10s').lock({ retry, signal: controller.signal })).rejects.toBe(enough);
+      await sleep(60);
+      expect(asked).toBe(2);
+      await holder.unlock();
     });
 
     it('the wait ends with NotObtainedError when its time is over, whatever the ttl', async () => {
@@ -379,10 +468,11 @@ export function keepsLockPromises(provider: string, open: () => Promise<World>):
       expect(signal.aborted).toBe(true);
       expect(held.held).toBe(false);
       expect(held.remaining()).toBe(0);
-      expect(heard).toHaveBeenCalledTimes(1);
       expect(signal.reason).toBeInstanceOf(lock.LockLostError);
       expect(signal.reason).toMatchObject({ code: 'ERR_LOCK_LOST', reason: 'expired' });
       expect(() => signal.throwIfAborted()).toThrow(lock.LockLostError);
+      await turn();
+      expect(heard).toHaveBeenCalledTimes(1);
     });
 
     it('assertHeld passes while it is held, and throws what is so in the very next statement after a stall', async () => {
@@ -502,6 +592,23 @@ export function keepsLockPromises(provider: string, open: () => Promise<World>):
         expect(held.remaining()).toBeGreaterThan(9_000);
         await held.unlock();
       });
+    });
+
+    it('a refresh that is under way at the unlock leaves nothing to renew', async () => {
+      const key = newKey();
+      const before = world.ours.renewal.leases;
+      await world.ours.run(key, '3s', ({ lock: held }) => void held.refresh().catch(() => undefined));
+      const again = await world.ours.new(key, '3s', { renew: true }).lock();
+      const refresh = again.refresh('5s').catch((error: unknown) => error);
+      const unlocked = again.unlock();
+      const taken = again.lock();
+      expect([undefined, expect.any(lock.LockNotHeldError)]).toContainEqual(await refresh);
+      await unlocked;
+      await taken;
+      expect(world.ours.renewal.leases).toBe(before + 1);
+      expect(again.remaining()).toBeLessThanOrEqual(3_000);
+      await again.unlock();
+      await eventually(() => expect(world.ours.renewal.leases).toBe(before));
     });
 
     it('renew can be switched off for the next acquisition', async () => {

@@ -109,7 +109,8 @@ export class Lock implements AsyncDisposable {
     const lease = this.#lease;
     if (!lease?.alive(performance.now())) throw this.#notHeld();
     await this.#queues.refresh(lease, ms);
-    this.#watch?.refreshed(ms);
+    // It may have been given back since it was refreshed.
+    if (this.#lease === lease && lease.state === 'held') this.#watch?.refreshed(ms);
   }
 
   /**
@@ -215,7 +216,7 @@ export class Lock implements AsyncDisposable {
     const { token, metadata, renew, maxHold } = this.#terms;
     const lease = new Lease(this.key, this.ttl, token, metadata);
     if (renew) this.#watch ??= new Watch();
-    if (this.#watch?.begin(renew ? this.#queues.renewal(maxHold) : undefined)) lease.watcher = this.#watch;
+    if (this.#watch?.begin(lease, renew ? this.#queues.renewal(maxHold) : undefined)) lease.watcher = this.#watch;
     const wait = this.#queues.acquire(lease, terms, once, this);
     this.#lease = lease;
     return wait ?? Promise.resolve(this);

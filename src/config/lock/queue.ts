@@ -1,9 +1,16 @@
+import { durationText } from '../../duration.js';
 import { ProviderUnreachableError } from './errors.js';
 import type { Lease } from './lease.js';
 import { timerDelay, type WaitTerms } from './options.js';
 import type { Place } from './place.js';
 import type { Answer, Grant, LockStore, Refusal } from './provider/store.js';
 import { Waiter, Waiters, type WaiterHost } from './waiter.js';
+
+/**
+ * So many grants of one waiter that came too late, one after the other, are no stall any more: its ttl is shorter than the way
+ * to the provider and back.
+ */
+const LATE_ENOUGH = 3;
 
 /**
  * The line of those of this process who want one key, first come, first served. The head alone talks to the provider, and
@@ -52,7 +59,7 @@ export class KeyQueue implements WaiterHost {
 
   /** Hands our hold on to the next in line without asking the provider; whether that was possible. */
   passOn(now: number): boolean {
-    const { head } = this.#chain;
+    const head = this.#next();
     const { holder } = this.place;
     if (!head || !holder || !this.store.pass) return false;
     const grant = this.store.pass(holder, head.lease, now);
@@ -73,8 +80,7 @@ export class KeyQueue implements WaiterHost {
 
   /** Does what can be done now for the head of the queue; the one loop that waits. */
   serve(now = performance.now()): void {
-    while (!this.#asking && this.#chain.head) {
-      const head = this.#chain.head;
+    for (let head = this.#next(); head && !this.#asking; head = this.#next()) {
       if (this.place.held(now)) {
         if (!head.once) return this.#arm(this.place.holder!.until);
         this.#refuse(head, now);
@@ -140,7 +146,21 @@ export class KeyQueue implements WaiterHost {
     const now = performance.now();
     const silent = this.#asking !== undefined && this.#heard < waiter.since;
     if (silent && !this.place.held(now)) return new ProviderUnreachableError(this.store.provider, now - waiter.since);
-    return waiter.notObtained(now);
+    return this.#failure(waiter, now);
+  }
+
+  #failure(waiter: Waiter, now: number): Error {
+    if (waiter.late === 0) return waiter.notObtained(now);
+    const { ttl } = waiter.lease;
+    const why = `the key was free, but the ttl of ${durationText(ttl)} was over before the answer came: it must be longer`;
+    return new ProviderUnreachableError(this.store.provider, ttl, new Error(why));
+  }
+
+  /** The head of the line. One whose signal has aborted, though nobody has told us yet, is out. */
+  #next(): Waiter | undefined {
+    let { head } = this.#chain;
+    for (; head?.hasAborted; head = this.#chain.head) head.aborted();
+    return head;
   }
 
   #ask(waiter: Waiter, now: number): void {
@@ -173,10 +193,13 @@ export class KeyQueue implements WaiterHost {
   #granted(waiter: Waiter, grant: Grant, now: number): void {
     // The store may have given it the key while this answer was on its way.
     if (waiter.taken) return;
+    if (waiter.hasAborted) {
+      this.#chain.remove(waiter);
+      waiter.reject(waiter.terms.signal!.reason);
+    }
     if (waiter.settled || grant.until <= now) {
       this.store.abandon(waiter.lease);
-      // It asks again, and its undoing, whenever it arrives, must not find what it is given then.
-      if (!waiter.settled) waiter.lease.rename();
+      if (!waiter.settled) this.#tooLate(waiter, now);
       return;
     }
     waiter.taken = true;
@@ -186,7 +209,18 @@ export class KeyQueue implements WaiterHost {
     waiter.resolve();
   }
 
+  /** What it was granted had run out when the answer came: that counts as a try that failed. */
+  #tooLate(waiter: Waiter, now: number): void {
+    waiter.late += 1;
+    // The undoing, whenever it arrives, must not find what it is given the next time.
+    waiter.lease.rename();
+    if (waiter.once || waiter.late === LATE_ENOUGH) return this.#refuse(waiter, now);
+    const pause = waiter.terms.retry ? this.#pause(waiter, () => 0) : 0;
+    if (pause > 0) waiter.notBefore = now + pause;
+  }
+
   #refused(asked: Waiter, refusal: Refusal, now: number): void {
+    asked.late = 0;
     if (!asked.settled && !asked.once) {
       const pause = this.#pause(asked, () => this.store.pause(refusal, asked.attempts));
       if (pause > 0) asked.notBefore = now + pause;
@@ -210,6 +244,8 @@ export class KeyQueue implements WaiterHost {
     try {
       const { retry } = waiter.terms;
       const pause = retry ? retry.next(waiter.attempts) : otherwise();
+      // A strategy is not ours: it may have ended the wait itself.
+      if (waiter.settled) return 0;
       if (pause > 0) return pause;
     } catch (error) {
       this.#chain.remove(waiter);
@@ -231,7 +267,7 @@ export class KeyQueue implements WaiterHost {
 
   #refuse(waiter: Waiter, now: number): void {
     this.#chain.remove(waiter);
-    waiter.reject(waiter.notObtained(now));
+    waiter.reject(this.#failure(waiter, now));
   }
 
   /** Nobody waits: no timer. */

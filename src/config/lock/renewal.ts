@@ -177,14 +177,14 @@ export class Renewals {
     this.#rounds += 1;
     this.#lag = now - due;
     this.#maxLag = Math.max(this.#maxLag, this.#lag);
-    // Collected first: who hears that one of them is lost may give others back.
+    // Collected first: one that is found to be lost leaves the chain.
     const wanted = [...this.#renewed].filter((one) => one.due <= now || (lives.has(one.life) && one.mayJoin(now)));
     for (const one of wanted) this.#renew(one, one.lease!, now);
   }
 
   #renew(one: Renewal, lease: Lease, now: Milliseconds): void {
     this.#leastLeft = Math.min(this.#leastLeft, Math.max(0, lease.until - now) / one.life);
-    if (!lease.alive(now)) return;
+    if (!lease.alive(now)) return this.remove(one);
     const ttl = Math.min(one.life, Math.floor(one.end - now));
     const isLast = ttl < one.life;
     if (isLast && !this.#gains(lease, ttl, now)) return this.#stop(one);

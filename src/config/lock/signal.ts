@@ -9,21 +9,24 @@ const BEHIND = new WeakMap<AbortSignal, LossSignal>();
 
 /** What the signals of locks do otherwise than those that Node makes, between these and their own prototype. */
 const LOOKING = Object.create(AbortSignal.prototype, {
-  aborted: { ...aborted, get: looked(aborted.get!) },
-  reason: { ...reason, get: looked(reason.get!) },
+  aborted: {
+    ...aborted,
+    get(this: AbortSignal): unknown {
+      return BEHIND.get(this)?.look() !== undefined || aborted.get!.call(this);
+    },
+  },
+  reason: {
+    ...reason,
+    get(this: AbortSignal): unknown {
+      return BEHIND.get(this)?.look() ?? reason.get!.call(this);
+    },
+  },
   throwIfAborted: {
     value(this: AbortSignal): void {
       if (this.aborted) throw this.reason;
     },
   },
 }) as AbortSignal;
-
-function looked(get: () => unknown): () => unknown {
-  return function (this: AbortSignal) {
-    BEHIND.get(this)?.look();
-    return get.call(this);
-  };
-}
 
 /**
  * The AbortSignal of a lock: aborts when a hold is lost. Whoever looks at it after the event loop stalled sees the truth
@@ -33,16 +36,22 @@ export class LossSignal {
   readonly #controller = new AbortController();
   #lease: Lease | undefined;
   #timer: NodeJS.Timeout | undefined;
+  #error: LockLostError | undefined;
 
-  constructor() {
+  /** @param error of a hold that was lost before anybody had the signal */
+  constructor(error?: LockLostError) {
+    this.#error = error;
     const { signal } = this.#controller;
+    if (error) this.#controller.abort(error);
     // An AbortSignal cannot be made but by a controller: what is made is given another prototype.
     Object.setPrototypeOf(signal, LOOKING);
     BEHIND.set(signal, this);
   }
 
-  look(): void {
+  /** Why the hold is lost, at this very moment; undefined if it is not. */
+  look(): LockLostError | undefined {
     this.#lease?.alive(performance.now());
+    return this.#error;
   }
 
   get signal(): AbortSignal {
@@ -51,7 +60,7 @@ export class LossSignal {
 
   /** Whether a hold was lost already: the next one needs a signal of its own. */
   get spent(): boolean {
-    return this.#controller.signal.aborted;
+    return this.#error !== undefined;
   }
 
   granted(lease: Lease): void {
@@ -64,13 +73,21 @@ export class LossSignal {
     clearTimeout(this.#timer);
     const lease = this.#lease;
     if (!lease?.alive(performance.now())) return;
-    this.#timer = setTimeout(() => this.moved(), timerDelay(lease.until - performance.now()));
+    this.#timer = setTimeout(() => this.#due(), timerDelay(lease.until - performance.now()));
     this.#timer.unref();
+  }
+
+  #due(): void {
+    this.moved();
+    if (this.#error) this.#controller.abort(this.#error);
   }
 
   lost(error: LockLostError): void {
     this.rest();
-    this.#controller.abort(error);
+    if (this.#error) return;
+    this.#error = error;
+    // Whoever hears of it may take the key again at once: not in the middle of what has found the loss out.
+    void Promise.resolve().then(() => this.#controller.abort(error));
   }
 
   /** Nothing is held: nothing to watch. */

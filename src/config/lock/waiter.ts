@@ -1,3 +1,4 @@
+import { ignoreAbort, onAbort, type Abortable } from './abort.js';
 import { Chain, type Link } from './chain.js';
 import { NotObtainedError } from './errors.js';
 import type { Lease } from './lease.js';
@@ -26,7 +27,7 @@ export interface WaiterHost {
 }
 
 /** A caller that wants a key: a link of its queue's chain, the end of its wait, and its promise. */
-export class Waiter implements Line, Link<Waiter>, Asker<Grant | Refusal> {
+export class Waiter implements Line, Link<Waiter>, Asker<Grant | Refusal>, Abortable {
   previous: Waiter | undefined;
   next: Waiter | undefined;
   /** How many tries have failed. */
@@ -34,6 +35,8 @@ export class Waiter implements Line, Link<Waiter>, Asker<Grant | Refusal> {
   /** Not to ask again before this time, on `performance.now()`. */
   notBefore = 0;
   settled = false;
+  /** How many of its last tries were granted too late to be of use. */
+  late = 0;
   /** Whether it got what it waited for. */
   taken = false;
   #end: NodeJS.Timeout | undefined;
@@ -84,7 +87,7 @@ export class Waiter implements Line, Link<Waiter>, Asker<Grant | Refusal> {
     const promise = new Promise<unknown>(keepSettlers);
     this.#resolve = settlers.resolve;
     this.#reject = settlers.reject;
-    this.terms.signal?.addEventListener('abort', this);
+    if (this.terms.signal) onAbort(this.terms.signal, this);
     if (!this.once && this.terms.wait !== undefined) this.#armEnd(this.terms.wait);
     return promise;
   }
@@ -108,8 +111,14 @@ export class Waiter implements Line, Link<Waiter>, Asker<Grant | Refusal> {
     this.#tick = setTimeout(() => this.host.tick(this), timerDelay(ms));
   }
 
-  /** The abort of the caller's signal, whose listener is this object: no closure per wait. */
-  handleEvent(): void {
+  /** Whether its signal is aborted already, though that may not have been told: other listeners may be in front of it. */
+  get hasAborted(): boolean {
+    return this.terms.signal?.aborted === true && !this.settled;
+  }
+
+  /** Its signal aborts. */
+  aborted(): void {
+    if (this.settled) return;
     this.reject(this.terms.signal?.reason);
     this.host.gaveUp(this);
   }
@@ -128,7 +137,7 @@ export class Waiter implements Line, Link<Waiter>, Asker<Grant | Refusal> {
     this.settled = true;
     if (this.#end) clearTimeout(this.#end);
     if (this.#tick) clearTimeout(this.#tick);
-    this.terms.signal?.removeEventListener('abort', this);
+    if (this.terms.signal) ignoreAbort(this.terms.signal, this);
   }
 }
 

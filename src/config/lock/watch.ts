@@ -6,6 +6,8 @@ import { LossSignal } from './signal.js';
 
 /** What becomes of the holds of one lock, told to its renewal and its signal. A lock without either has no watch. */
 export class Watch implements LeaseWatcher {
+  /** The last acquisition: what becomes of an earlier one, whose release is answered late, concerns nobody. */
+  #lease: Lease | undefined;
   #renewal: LeaseRenewal | undefined;
   #loss: LossSignal | undefined;
 
@@ -14,7 +16,8 @@ export class Watch implements LeaseWatcher {
   }
 
   /** Another acquisition begins: whether there is anything to watch in it. */
-  begin(renewal: LeaseRenewal | undefined): boolean {
+  begin(lease: Lease, renewal: LeaseRenewal | undefined): boolean {
+    this.#lease = lease;
     this.#renewal = renewal;
     if (this.#loss?.spent) this.#loss = undefined;
     return renewal !== undefined || this.#loss !== undefined;
@@ -22,10 +25,11 @@ export class Watch implements LeaseWatcher {
 
   /** The signal of the lock whose last acquisition is `lease`. */
   signal(lease: Lease | undefined): AbortSignal {
+    this.#lease = lease;
     if (!this.#loss) {
-      this.#loss = new LossSignal();
-      if (lease?.alive(performance.now())) this.#loss.granted(lease);
-      else if (lease?.lost) this.#loss.lost(lease.lost);
+      const isHeld = lease?.alive(performance.now());
+      this.#loss = new LossSignal(lease?.lost);
+      if (isHeld) this.#loss.granted(lease!);
     }
     return this.#loss.signal;
   }
@@ -49,6 +53,7 @@ export class Watch implements LeaseWatcher {
   }
 
   lost(lease: Lease, reason: LossReason): void {
+    if (lease !== this.#lease) return;
     this.#renewal?.rest();
     this.#loss?.lost(new LockLostError(lease.key, reason));
   }

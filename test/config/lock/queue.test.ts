@@ -238,6 +238,46 @@ describe('a key elsewhere', () => {
     expect((await wait).held).toBe(true);
   });
 
+  it('grants that run out on their way end a single try at once, and a wait after the third: its ttl is too short', async () => {
+    const tooShort = { code: 'ERR_LOCK_PROVIDER_UNREACHABLE', message: expect.stringContaining('ttl of 1s') };
+    const late = async (at: number): Promise<void> => {
+      const stale = store.grant(50);
+      await jest.advanceTimersByTimeAsync(60);
+      store.questions[at]!.answer(stale);
+      await turn();
+      expect(store.abandoned).toHaveLength(at + 1);
+    };
+    const single = expect(factory.new('k', 1_000).tryLock()).rejects.toMatchObject(tooShort);
+    await late(0);
+    await single;
+    const patient = expect(lock()).rejects.toMatchObject(tooShort);
+    for (const at of [1, 2, 3]) await late(at);
+    await patient;
+    const impatient = expect(lock(100)).rejects.toMatchObject(tooShort);
+    await late(4);
+    await jest.advanceTimersByTimeAsync(40);
+    await impatient;
+    store.questions[5]!.answer(store.grant());
+    await turn();
+    expect(store.questions).toHaveLength(6);
+  });
+
+  it('a strategy decides when to ask again after a grant that ran out on its way', async () => {
+    const retry = { next: (attempt: number) => (attempt < 2 ? 30 : 0) };
+    const wait = expect(factory.new('k', 1_000).lock({ retry })).rejects.toMatchObject({
+      code: 'ERR_LOCK_PROVIDER_UNREACHABLE',
+    });
+    for (const at of [0, 1]) {
+      const stale = store.grant(5);
+      await jest.advanceTimersByTimeAsync(10);
+      store.questions[at]!.answer(stale);
+      await jest.advanceTimersByTimeAsync(29);
+      expect(store.questions).toHaveLength(1 + at);
+      await jest.advanceTimersByTimeAsync(1);
+    }
+    await wait;
+  });
+
   it('a wait that ends without any answer is told apart from one that was refused', async () => {
     const silent = expect(lock(50)).rejects.toBeInstanceOf(ProviderUnreachableError);
     await jest.advanceTimersByTimeAsync(50);

@@ -122,6 +122,18 @@ describe('what is on Redis', () => {
     }
   });
 
+  it('a release that finds its hold gone aborts nothing of the next hold of the same object', async () => {
+    const locker = locks.new('again', '10s', { renew: true });
+    await locker.lock();
+    const { signal } = locker;
+    await redis.del(`${prefix}again`);
+    const released = locker.unlock().catch((error: unknown) => error);
+    await locker.lock();
+    expect(await released).toMatchObject({ code: 'ERR_LOCK_NOT_HELD', cause: { reason: 'taken' } });
+    expect([locker.held, locker.signal.aborted, signal.aborted]).toEqual([true, false, false]);
+    await locker.unlock();
+  });
+
   it('a hold that another took is neither refreshed nor released', async () => {
     const held = await locks.new('stolen', '10s').lock();
     await redis.set(`${prefix}stolen`, 'the thief', 'PX', 10_000);
