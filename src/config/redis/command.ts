@@ -1,4 +1,3 @@
-import { tracingChannel } from 'node:diagnostics_channel';
 import { Command } from 'ioredis';
 
 /** Who is told what became of a command. */
@@ -34,42 +33,23 @@ function lengthOf(length: number): string {
 /** Of most words. */
 const LENGTHS = Array.from({ length: 128 }, (_, length) => lengthOf(length));
 
-/** Where ioredis tells of each command, for those who trace them. */
-const TRACE = tracingChannel('ioredis:command');
-
 /**
- * A command that was written out before, in one piece, and whose answer is told without a promise in between: for who sends
- * so many words, so often, that both count. ioredis reads the words only to find the node of a cluster.
+ * A command that was written out before, in one piece, and whose answer is told without a turn in between: for who sends so
+ * many words, so often, that both count. ioredis reads the words only to find the node of a cluster.
  */
 export class WrittenCommand extends Command {
   #text = '';
   #told: Told | undefined;
   #answered = false;
-  readonly #resolve: (reply: unknown) => void;
-  readonly #reject: (error: Error) => void;
 
   /** @param words of the command as far as its first key */
   constructor(name: string, words: string[]) {
     super(name, words);
-    // These settle its promise, which only those who trace commands look at.
-    const { promise, resolve, reject } = this;
-    this.#resolve = (reply) => {
-      if (TRACE.hasSubscribers) resolve(reply);
-      this.#answered = true;
-      this.#over()?.answered(reply);
-    };
-    this.#reject = (error) => {
-      if (TRACE.hasSubscribers) {
-        promise.catch(() => undefined);
-        reject(error);
-      }
-      this.#over()?.failed(error);
-    };
   }
 
-  /** Whether it can be sent again, with other words behind the first: it was answered, and nobody waits for its promise. */
+  /** Whether it was answered, so that it can be sent again, with other words behind the first. */
   get free(): boolean {
-    return this.#answered && !TRACE.hasSubscribers;
+    return this.#answered;
   }
 
   /** @param text all of it, in Redis' protocol */
@@ -77,10 +57,20 @@ export class WrittenCommand extends Command {
     this.#text = text;
     this.#told = told;
     this.#answered = false;
-    // Each time anew: instrumentations put their own ends around those that they find.
-    this.resolve = this.#resolve;
-    this.reject = this.#reject;
     this.isTraced = false;
+    // Each time anew: those who trace commands put their own ends around these, or wait for the promise.
+    this.promise = new Promise((resolve, reject) => {
+      this.resolve = (reply: unknown) => {
+        resolve(reply);
+        this.#answered = true;
+        this.#over()?.answered(reply);
+      };
+      this.reject = (error: Error) => {
+        this.promise.catch(() => undefined);
+        reject(error);
+        this.#over()?.failed(error);
+      };
+    });
     return this;
   }
 

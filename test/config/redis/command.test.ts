@@ -100,6 +100,25 @@ describe('a command that was written out', () => {
     expect(ends).toEqual(['a', 'b', 'c']);
   });
 
+  it('has a promise of its own each time it is sent, for those who trace commands by it, and keeps none of the last', async () => {
+    const command = new WrittenCommand('echo', []);
+    const promises = new Set<Promise<unknown>>();
+    for (const word of ['a', 'b', 'c']) {
+      const [told, traced] = await new Promise<[unknown, Promise<unknown>]>((done, failed) => {
+        command.saying(text('echo', word), { answered: (reply) => done([reply, command.promise]), failed });
+        redis.sendCommand(command);
+      });
+      promises.add(traced);
+      expect(String(await traced)).toBe(String(told));
+    }
+    expect(promises.size).toBe(3);
+    const wrong = new WrittenCommand('get', []);
+    const failed = new Promise((done) => {
+      redis.sendCommand(wrong.saying(text('get', 'too', 'many'), { answered: done, failed: done }));
+    });
+    await expect(wrong.promise).rejects.toBe(await failed);
+  });
+
   it('is seen from its start to its end by those who trace commands', async () => {
     const seen: string[] = [];
     const noted =
@@ -115,7 +134,6 @@ describe('a command that was written out', () => {
       await new Promise((answered, failed) => {
         redis.sendCommand(command.saying(text('echo', 'a'), { answered, failed }));
       });
-      expect(command.free).toBe(false);
       await new Promise(setImmediate);
       await expect(run(redis, 'get', 'too', 'many')).rejects.toMatchObject({ name: 'ReplyError' });
       await new Promise(setImmediate);

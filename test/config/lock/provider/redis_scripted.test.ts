@@ -194,6 +194,25 @@ describe('locks on a server of the test', () => {
     }
   });
 
+  it('a server whose messages do not reach us is polled, and each try to hear it leaves nothing behind', async () => {
+    const publish = jest.spyOn(ScriptedRedis.prototype, 'publish').mockResolvedValue(0);
+    try {
+      let free = false;
+      const locks = open(({ op }) => (op === 'R' ? 1 : free ? microseconds() : held(20)));
+      const waiting = locks.new('k', '60s').lock();
+      await eventually(() => expect(server.asked.length).toBeGreaterThan(5));
+      expect(entries()).toEqual([]);
+      expect(publish).toHaveBeenCalledTimes(1);
+      const [connection] = server.copies;
+      expect(connection!.listenerCount('message')).toBe(0);
+      expect(connection!.listenerCount('end')).toBe(1);
+      free = true;
+      await (await waiting).unlock();
+    } finally {
+      publish.mockRestore();
+    }
+  });
+
   it('a watch over a foreign holder that Redis does not answer holds nobody up', async () => {
     const locks = open(({ op }) => (op === 'C' ? 0 : held(60_000, 1)));
     const controller = new AbortController();

@@ -220,6 +220,16 @@ describe('what is on Redis', () => {
     await guarded.quit();
   });
 
+  it('a wait that is given up in the moment it asks sends nothing', async () => {
+    const controller = new AbortController();
+    using sent = scriptsSent('mlk:fence');
+    const waits = ['up 1', 'up 2'].map((key) => locks.new(key, '10s').lock({ signal: controller.signal }));
+    controller.abort(new Error('given up'));
+    for (const outcome of await Promise.allSettled(waits)) expect(outcome.status).toBe('rejected');
+    await sleep(20);
+    expect(sent.texts).toEqual([]);
+  });
+
   it('many locks of one moment leave as one command', async () => {
     await (await locks.new('warm', '60s').lock()).unlock();
     using scripts = scriptsSent('many');

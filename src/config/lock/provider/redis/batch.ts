@@ -136,7 +136,8 @@ export class Batch {
   }
 
   #cut(guard: string, all: Call[]): void {
-    const calls = all.some(({ key }) => key === guard) ? all.filter((call) => !refusedAsGuard(call, guard)) : all;
+    const isLeft = ({ cancelled, key }: Call): boolean => cancelled || key === guard;
+    const calls = all.some(isLeft) ? all.filter((call) => !call.cancelled && !refusedAsGuard(call, guard)) : all;
     for (let at = 0; at < calls.length; at += this.cap) this.#send(guard, calls.slice(at, at + this.cap));
   }
 

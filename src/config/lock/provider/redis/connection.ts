@@ -17,6 +17,9 @@ import type { Carrier } from './run.js';
 /** A server that does not even say whether it lets us listen is polled meanwhile. */
 const LISTEN_LIMIT: Milliseconds = 1_000;
 
+/** Where it failed, waiters poll for so long before it is tried again: each try may take a connection of its own. */
+const LISTEN_PAUSE: Milliseconds = 5_000;
+
 /** A server that cannot do it now, and will; whatever else it refuses it refuses for good. */
 const NOT_NOW = /^(?:BUSY|LOADING|MASTERDOWN|CLUSTERDOWN)\b/;
 
@@ -57,6 +60,8 @@ export class Connection implements Carrier {
   readonly #evaluator = new Evaluator();
   /** Listening was refused for good: waiters poll. */
   #mute = false;
+  /** Listening has failed on this connection: not to be tried again before this time, on `performance.now()`. */
+  #deafUntil: Milliseconds = 0;
 
   constructor(
     private readonly source: RedisClient,
@@ -121,6 +126,7 @@ export class Connection implements Carrier {
   async listen(): Promise<boolean> {
     const client = this.#client;
     if (this.listening || this.#mute || client?.status !== 'ready') return this.listening;
+    if (performance.now() < this.#deafUntil) return false;
     const over = AbortSignal.timeout(LISTEN_LIMIT);
     this.#use(1, false);
     try {
@@ -128,6 +134,7 @@ export class Connection implements Carrier {
       this.listening = this.#client === client && this.#ears.any;
     } catch (error) {
       if (isReplyError(error) && !NOT_NOW.test(error.message)) this.#polled(error.message);
+      if (this.#client === client && !isReplyError(error)) this.#deafUntil = performance.now() + LISTEN_PAUSE;
     } finally {
       this.#use(-1, false);
     }
@@ -162,6 +169,7 @@ export class Connection implements Carrier {
     let failure: Error | undefined;
     this.#client = client;
     this.generation += 1;
+    this.#deafUntil = 0;
     client.on('error', (error: Error) => (this.lastError = failure = plain(error)));
     // ioredis leaves its promise open when a cluster ends before it is ready.
     const ended = new Promise<never>((_, reject) => {

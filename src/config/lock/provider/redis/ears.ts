@@ -51,13 +51,16 @@ export class Ears {
   }
 
   async #open(node: Redis): Promise<Redis> {
+    let ear: Redis | undefined;
+    const heard = (channel: string, text: string): void => {
+      if (channel === this.channel) this.heard(text);
+    };
+    const ended = (): void => this.#forget(node);
     try {
       await ready(node);
-      const ear = speaksResp3(node) ? node : await this.#second(node);
-      ear.on('message', (channel: string, text: string) => {
-        if (channel === this.channel) this.heard(text);
-      });
-      ear.once('end', () => this.#forget(node));
+      ear = speaksResp3(node) ? node : await this.#second(node);
+      ear.on('message', heard);
+      ear.once('end', ended);
       const subscribed = ear.subscribe(this.channel);
       if (ear !== node) await subscribed;
       // Whoever may not publish could not tell the others either; and the second connection may be to another server.
@@ -66,6 +69,9 @@ export class Ears {
       return ear;
     } catch (error) {
       this.#ears.delete(node);
+      // It is tried again: nothing of this try may stay.
+      ear?.off('message', heard).off('end', ended);
+      if (ear && ear !== node) disconnect(ear);
       throw plain(error);
     }
   }
@@ -78,7 +84,12 @@ export class Ears {
     const connecting = ear.connect();
     // By then there is a socket. It keeps no process alive: who waits has others for that.
     setImmediate(() => ear.stream?.unref());
-    await connecting;
+    try {
+      await connecting;
+    } catch (error) {
+      disconnect(ear);
+      throw error;
+    }
     ear.stream.unref();
     return ear;
   }
