@@ -30,6 +30,7 @@ export class Lease implements Ask {
   /** The fencing token of this acquisition; below 2^53, so that a number is exact. */
   fence = 0;
   watcher: LeaseWatcher | undefined = undefined;
+  readonly random: boolean;
   readonly plain: boolean;
   memo: unknown = undefined;
   /** Where it is held or waited for. */
@@ -43,7 +44,8 @@ export class Lease implements Ask {
     readonly metadata: string,
   ) {
     this.#token = token;
-    this.plain = token === undefined && metadata === '';
+    this.random = token === undefined;
+    this.plain = this.random && metadata === '';
   }
 
   /** Takes over the hold of another plain lease, under its token: what is stored stays as it is. */
@@ -53,7 +55,7 @@ export class Lease implements Ask {
 
   /** Another random token for the same wish: what was asked under the last one may still arrive. One's own token stays. */
   rename(): void {
-    if (this.plain) this.#token = undefined;
+    if (this.random) this.#token = undefined;
   }
 
   /** Made when first looked at: a provider inside this process compares leases, not tokens. */
@@ -64,6 +66,12 @@ export class Lease implements Ask {
   /** What a provider outside stores: the token, then the metadata, as Go's mcube v2 does. */
   get value(): string {
     return this.token + this.metadata;
+  }
+
+  /** Whether another lease of this process has the hold now, under the same token. */
+  get takenOver(): boolean {
+    const holder = this.place?.holder;
+    return holder !== undefined && holder !== this && holder.state === 'held' && holder.value === this.value;
   }
 
   /** Whether the lease is surely ours at `now`; notices, and tells, when its deadline has passed. */

@@ -159,6 +159,8 @@ export class Queues {
     const { place } = lease;
     // A store of one's own may throw where it should reject.
     try {
+      // Asked again after a release that was not answered.
+      if (lease.takenOver) return true;
       if (!place?.line || place.holder !== lease) return this.store.release(lease, false, asker);
       // Under the same token, what is on its way for this lease would find the next one's hold, and may shorten it.
       const isAsked = this.#refreshes.isAsked(lease) || this.#thread?.renews(lease);

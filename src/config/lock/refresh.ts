@@ -110,9 +110,9 @@ export class Refreshes {
     }
     if (until === undefined) return this.#gone(lease);
     if (lease.alive(performance.now())) return this.#move(lease, Math.max(lease.until, Math.min(until, asked.until)));
-    // Our deadline passed while the answer was on its way: what was lengthened is nobody's. After an unlock it may be the
-    // next one's, who took it over under the same token.
-    if (lease.lost) this.store.abandon(lease);
+    // Our deadline passed while the answer was on its way: what was lengthened is nobody's, unless the next one has taken it
+    // over under the same token.
+    if (lease.lost && !lease.takenOver) this.store.abandon(lease);
     throw lease.notHeld;
   }
 

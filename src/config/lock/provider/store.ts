@@ -17,6 +17,8 @@ export interface Ask {
   readonly value: string;
   /** The deadline known so far, on `performance.now()`. */
   readonly until: Milliseconds;
+  /** Whether its token is random: then nobody else ever has its value. */
+  readonly random: boolean;
   /** Whether it has a random token and no metadata, so that the value may be another plain one as well. */
   readonly plain: boolean;
   /** What the store remembers of it; the queue does not look. */

@@ -103,6 +103,31 @@ describeWithOwnRedis('locks on a cluster of three masters', () => {
     await (await ours.new(key, '1s').tryLock()).unlock();
   });
 
+  it('a wait that was given up while its slot moved takes nothing later', async () => {
+    const prefix = uniquePrefix();
+    const locks = open(prefix);
+    const keys = Array.from({ length: 12 }, (_, n) => `given up ${n}`);
+    for (const key of keys) {
+      await (await locks.new(key, '60s').lock()).unlock();
+      let outcome: Promise<unknown> | undefined;
+      await moveSlot(cluster, String(slot(prefix + key)), {
+        // Of the two keys of the script one is absent: try again, says the server, and ioredis does.
+        begun: async () => {
+          outcome = locks
+            .new(key, '60s')
+            .lock({ wait: '50ms' })
+            .catch((error: unknown) => error);
+          await sleep(20);
+        },
+        moved: () => sleep(150 + Math.floor(Math.random() * 100)),
+      });
+      expect(await outcome).toBeInstanceOf(Error);
+    }
+    await eventually(async () => {
+      for (const key of keys) await (await locks.new(key, '1s').tryLock()).unlock();
+    });
+  });
+
   it('a connection that is cut is healed, and who stood in line is served', async () => {
     const prefix = uniquePrefix();
     const [ours, theirs] = [open(prefix), open(prefix)];
@@ -185,7 +210,11 @@ describeWithOwnRedis('locks on a cluster of three masters', () => {
 });
 
 /** As an operator does with an empty importing and migrating state: keys first, then the owner, told to everybody. */
-async function moveSlot(cluster: RedisCluster, which: string): Promise<void> {
+async function moveSlot(
+  cluster: RedisCluster,
+  which: string,
+  on: { begun?: () => Promise<void>; moved?: () => Promise<void> } = {},
+): Promise<void> {
   const ids = await Promise.all(cluster.nodes.map((node) => node.cli('cluster', 'myid')));
   const owns = await Promise.all(cluster.nodes.map((node) => node.cli('cluster', 'countkeysinslot', which)));
   const from = owns.findIndex((count) => count !== '0');
@@ -193,10 +222,12 @@ async function moveSlot(cluster: RedisCluster, which: string): Promise<void> {
   const [source, target] = [cluster.nodes[from]!, cluster.nodes[to]!];
   await target.cli('cluster', 'setslot', which, 'importing', ids[from]!);
   await source.cli('cluster', 'setslot', which, 'migrating', ids[to]!);
+  await on.begun?.();
   for (;;) {
     const keys = (await source.cli('cluster', 'getkeysinslot', which, '100')).split('\n').filter(Boolean);
     if (keys.length === 0) break;
     await source.cli('migrate', target.host, String(target.port), '', '0', '5000', 'keys', ...keys);
   }
+  await on.moved?.();
   for (const node of [target, source, ...cluster.nodes]) await node.cli('cluster', 'setslot', which, 'node', ids[to]!);
 }

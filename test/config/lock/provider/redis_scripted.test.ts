@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterEach, describe, expect, it, jest } from '@jest/globals';
 import { Redis } from 'ioredis';
+import { ProviderUnreachableError } from '../../../../src/config/lock/errors.js';
 import { LockFactory } from '../../../../src/config/lock/factory.js';
 import { RedisStore } from '../../../../src/config/lock/provider/redis/index.js';
 import { SCRIPT } from '../../../../src/config/lock/provider/redis/script.js';
@@ -61,6 +62,57 @@ describe('locks on a server of the test', () => {
     await locker.unlock();
     await sleep(150);
     expect(server.asked.slice(before).map(({ op }) => op)).toEqual(['R']);
+  });
+
+  describe("a token of one's own, which the next hold of this process has as well:", () => {
+    const own = { token: 'host-1' };
+    const closed = new Error('Connection is closed.');
+
+    it('a release is not sent again once the next one has the key', async () => {
+      let fails = true;
+      const locks = open(({ op }) => (op === 'T' || op === 'O' ? microseconds() : fails ? closed : 1));
+      const [first, next] = [locks.new('k', '60s', own), locks.new('k', '60s', own)];
+      await first.lock();
+      const released = first.unlock();
+      await eventually(() => expect(ops()).toContain('R'));
+      await next.lock();
+      const before = ops().length;
+      fails = false;
+      await released;
+      await sleep(250);
+      expect(ops().slice(before)).toBe('');
+      await next.unlock();
+      expect(ops().slice(before)).toBe('R');
+    });
+
+    it('a release that was not answered, and is asked for again, takes nothing from it', async () => {
+      let fails = true;
+      const locks = open(({ op }) => (op === 'T' || op === 'O' ? microseconds() : fails ? closed : 1));
+      const [first, next] = [locks.new('k', '60s', own), locks.new('k', '60s', own)];
+      await first.lock();
+      await expect(first.unlock()).rejects.toBeInstanceOf(ProviderUnreachableError);
+      await next.lock();
+      fails = false;
+      const before = ops().length;
+      await first.unlock();
+      await sleep(250);
+      expect(ops().slice(before)).toBe('');
+      expect(next.held).toBe(true);
+      await next.unlock();
+    });
+
+    it('a refresh that is answered late takes nothing from it', async () => {
+      const locks = open(({ op }) => (op === 'X' ? sleep(150, 1) : op === 'T' || op === 'O' ? microseconds() : 1));
+      const [first, next] = [locks.new('k', '60ms', own), locks.new('k', '60s', own)];
+      await first.lock();
+      const refreshed = first.refresh('60ms').catch((error: unknown) => error);
+      await next.lock();
+      expect(await refreshed).toMatchObject({ code: 'ERR_LOCK_NOT_HELD' });
+      await sleep(50);
+      expect(ops()).toMatch(/^TX[TO]$/);
+      expect(next.held).toBe(true);
+      await next.unlock();
+    });
   });
 
   it('stands in line with the first question for a key that another had lately, and tries all others, though it hears', async () => {
@@ -127,10 +179,13 @@ describe('locks on a server of the test', () => {
     expect(locker.fence).toBe(BigInt(given + 1_000));
   });
 
-  it('a grant to an entry that was left behind goes back', async () => {
+  it.each([
+    ['without metadata', ''],
+    ['with metadata', 'who holds'],
+  ])('a grant to an entry that was left behind goes back, %s', async (_, metadata) => {
     let granted: number[] | number = held(20);
     const locks = open(({ op }) => (op === 'R' || op === 'C' ? 1 : granted));
-    const locker = locks.new('k', '60s');
+    const locker = locks.new('k', '60s', { metadata });
     const waiting = locker.lock();
     await inLine();
     granted = microseconds();
@@ -200,6 +255,7 @@ describe('locks on a server of the test', () => {
       let free = false;
       const locks = open(({ op }) => (op === 'R' ? 1 : free ? microseconds() : held(20)));
       const waiting = locks.new('k', '60s').lock();
+      waiting.catch(() => undefined);
       await eventually(() => expect(server.asked.length).toBeGreaterThan(5));
       expect(entries()).toEqual([]);
       expect(publish).toHaveBeenCalledTimes(1);

@@ -153,7 +153,7 @@ export class Batch {
 
   /** Ends with the answer or with the time, whichever comes first; the other finds it ended. */
   #heard(flight: Flight, reply: unknown, error?: unknown): void {
-    if (flight.over) return;
+    if (flight.over) return error === undefined ? this.#strayed(flight, reply) : undefined;
     flight.rest();
     if (error === undefined) this.#answered(flight, reply);
     else this.#failed(flight, error);
@@ -166,7 +166,7 @@ export class Batch {
     const { signal } = flight;
     for (let pause = FIRST_PAUSE; !signal.aborted && !this.#closed; pause = Math.min(pause * 2, LAST_PAUSE)) {
       try {
-        this.#answered(flight, await this.connection.run((refused) => flight.request(refused), signal, flight.errand));
+        this.#answered(flight, await this.#again(flight));
       } catch (error) {
         this.#failed(flight, error);
       }
@@ -175,6 +175,24 @@ export class Batch {
     }
     this.#reject(flight.open, flight.started);
     this.#land(flight);
+  }
+
+  #again(flight: Flight): Promise<unknown> {
+    return this.connection.run(
+      (refused) => flight.request(refused),
+      flight.signal,
+      flight.errand,
+      (reply) => this.#strayed(flight, reply),
+    );
+  }
+
+  /** Nobody waits for the flight any more. */
+  #strayed(flight: Flight, reply: unknown): void {
+    const { run } = flight;
+    run!.calls.forEach((call, at) => {
+      const one = run!.replyTo(at, reply);
+      if (!(one instanceof Error)) call.resolve(one);
+    });
   }
 
   #answered(flight: Flight, reply: unknown): void {

@@ -6,6 +6,8 @@ import type { Op } from './script.js';
 export interface Receiver {
   answered(reply: unknown, call: Call): void;
   failed(error: Error, call: Call): void;
+  /** The server has done it after all, though the receiver was told that it failed. */
+  strayed?(reply: unknown, call: Call): void;
 }
 
 /** One operation on its way to the server. */
@@ -18,7 +20,11 @@ export class Call {
   cancelled = false;
   /** Those it travels with; told when it is cancelled. */
   flight: { left(): void } | undefined = undefined;
+  /** Who wants to know that it is answered, or is not any more. */
+  onOver: (() => void) | undefined = undefined;
   #receiver: Receiver | undefined;
+  /** Who was told that it failed. */
+  #failed: Receiver | undefined;
 
   /**
    * @param key the lock's key, prefix included
@@ -48,18 +54,33 @@ export class Call {
     return this.ttl === undefined ? [this.value, ...this.more] : [this.value, String(this.ttl), ...this.more];
   }
 
-  /** The first of these tells the receiver; what comes later finds nobody. */
+  /** The first of these tells the receiver. An answer that comes later has strayed; else nobody is told any more. */
   resolve(reply: unknown): void {
-    this.#over()?.answered(reply, this);
+    const receiver = this.#over();
+    if (receiver) return receiver.answered(reply, this);
+    const failed = this.#failed;
+    this.#failed = undefined;
+    failed?.strayed?.(reply, this);
   }
 
   reject(error: Error): void {
-    this.#over()?.failed(error, this);
+    const receiver = this.#over();
+    if (!receiver) return;
+    this.#failed = receiver;
+    receiver.failed(error, this);
   }
 
   /** What was sent did nothing; what was sent before that may have. */
   notRun(): void {
     if (!this.repeated) this.sent = 0;
+  }
+
+  /** It counts as answered by this, and is not sent again. */
+  settle(reply: unknown): void {
+    const { flight } = this;
+    this.cancelled = true;
+    this.resolve(reply);
+    flight?.left();
   }
 
   cancel(reason: Error): void {
@@ -74,6 +95,8 @@ export class Call {
     const receiver = this.#receiver;
     this.#receiver = undefined;
     this.flight = undefined;
+    this.onOver?.();
+    this.onOver = undefined;
     return receiver;
   }
 }

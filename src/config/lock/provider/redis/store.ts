@@ -9,6 +9,7 @@ import { Connection } from './connection.js';
 import { newChannel, newWid, readMessage, type GrantMessage } from './entry.js';
 import { FenceBlock, Visit } from './fences.js';
 import { ForeignWatch } from './foreign.js';
+import { Namesakes } from './namesakes.js';
 import { Nudges } from './nudges.js';
 import type { Op } from './script.js';
 import { Undoing } from './undo.js';
@@ -80,6 +81,7 @@ export class RedisStore implements LockStore, WaitHost {
   readonly #undoing: Undoing;
   readonly #foreign: ForeignWatch;
   readonly #nudges: Nudges;
+  readonly #namesakes = new Namesakes();
 
   constructor(client: RedisClient, options: RedisStoreOptions = {}) {
     this.#options = { ...REDIS_DEFAULTS, ...options };
@@ -122,6 +124,7 @@ export class RedisStore implements LockStore, WaitHost {
     const reading = new Reading(promised, (reply) => (reply === 1 ? this.deadline(sent, ttl) : undefined));
     const op = limit === undefined ? 'X' : 'L';
     const call = new Call(op, this.#prefix + ask.key, ask.value, ask.plain, ttl, NOTHING, 0, false, reading);
+    this.#namesakes.add(ask, call);
     if (limit === undefined) this.#batch.add(call);
     else this.#batch.renew(call, limit);
     return promised.promise;
@@ -229,6 +232,15 @@ export class RedisStore implements LockStore, WaitHost {
     wait.tell({ granted: true, fence: reply as number, until: this.deadline(wait.sent, wait.ask.ttl) });
   }
 
+  /**
+   * On a cluster ioredis sends again by itself what a node did not run, also behind the undoing of what was given up meanwhile.
+   * Elsewhere the undoing follows on the same connection.
+   */
+  strayed(wait: Wait, reply: unknown, call: Call): void {
+    const isGranted = typeof reply === 'number' && call === wait.question;
+    if (this.#connection.cluster && isGranted && wait.over && wait.ask.random) this.#undo(wait);
+  }
+
   async #stay(wait: Wait, refusal: RedisRefusal): Promise<void> {
     if (wait.line && !refusal.listening && !wait.over) {
       // The first of ours to wait: from now on we hear, and stand in line.
@@ -272,6 +284,7 @@ export class RedisStore implements LockStore, WaitHost {
     this.#leave(wait);
     if (wait.wid !== '') this.#remember(wait);
     wait.visit = new Visit(at, fence, fences, wait.ask);
+    this.#namesakes.takenOver(wait.ask);
   }
 
   #enter(wait: Wait): void {
@@ -288,14 +301,15 @@ export class RedisStore implements LockStore, WaitHost {
   /** With `yield` it may let the key be free for a moment: who asks behind it asks again then, else we see to it. */
   #release(ask: Ask, followed: boolean, asker: Asker<boolean>): void {
     if (!this.#options.yield) {
-      this.#call('R', ask, ask.value, undefined, NOTHING, new Reading(asker, wasHeld), 0);
+      const call = this.#call('R', ask, ask.value, undefined, NOTHING, new Reading(asker, wasHeld), 0);
+      this.#namesakes.add(ask, call);
       return;
     }
     const reading = new Reading(asker, (reply, call) => {
       if (reply === 3 && !followed) this.#nudges.start(ask.key);
       return wasHeld(reply, call);
     });
-    this.#call('Y', ask, ask.value, undefined, [followed ? '1' : ''], reading, 0);
+    this.#namesakes.add(ask, this.#call('Y', ask, ask.value, undefined, [followed ? '1' : ''], reading, 0));
   }
 
   /** What was asked is not sent (again) behind what follows now: its undoing, or the release of what was given meanwhile. */
@@ -355,7 +369,7 @@ export class RedisStore implements LockStore, WaitHost {
   #late({ wid, fence }: GrantMessage): void {
     const wait = this.#gone.get(wid);
     // On a cluster a grant is heard once from each master: one no newer than what we were given is an echo.
-    if (!wait?.ask.plain || (wait.visit && fence <= wait.visit.end)) return;
+    if (!wait?.ask.random || (wait.visit && fence <= wait.visit.end)) return;
     // Whoever heard the message of our grant may have made this one: it takes nothing from a hold that is alive.
     if ((wait.visit?.holder?.until ?? -Infinity) > performance.now()) return;
     this.#undo(wait);

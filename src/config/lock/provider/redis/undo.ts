@@ -9,6 +9,8 @@ const FIRST_PAUSE: Milliseconds = 100;
 const LAST_PAUSE: Milliseconds = 5_000;
 
 interface Errand {
+  /** There may be something to undo since the last try was sent. */
+  again: boolean;
   /** The holder asks anew, with a token of his own: nothing must be taken from him now. */
   spared: boolean;
   /** Settles with the first try. */
@@ -31,9 +33,11 @@ export class Undoing {
   /** @param once undoes it; true when there was something to undo, false when there was not */
   start(ask: Ask, value: string, once: () => Promise<boolean>): void {
     const id = identity(ask, value);
-    if (this.#errands.get(id)?.spared === false || this.#closed) return;
+    const running = this.#errands.get(id);
+    if (running?.spared === false) running.again = true;
+    if (running?.spared === false || this.#closed) return;
     const { generation } = this.connection;
-    const errand: Errand = { spared: false, tried: Promise.resolve() };
+    const errand: Errand = { again: false, spared: false, tried: Promise.resolve() };
     this.#errands.set(id, errand);
     const tried = once();
     errand.tried = tried.catch(() => undefined);
@@ -62,7 +66,9 @@ export class Undoing {
       try {
         const undone = await tried;
         answers += 1;
-        if (undone || answers >= ENOUGH || this.connection.generation === generation) return;
+        const isEnough = undone || answers >= ENOUGH || this.connection.generation === generation;
+        if (isEnough && !errand.again) return;
+        errand.again = false;
       } catch {
         // Not reached: again after the pause, for as long as it can matter.
       }

@@ -7,6 +7,8 @@ import type { Visit } from './fences.js';
 /** Whom a wait brings the replies to its questions. */
 export interface WaitHost {
   replied(wait: Wait, reply: unknown, call: Call): void;
+  /** The reply to a question that it was told had failed. */
+  strayed(wait: Wait, reply: unknown, call: Call): void;
 }
 
 /** One acquisition, as the store follows it: what was asked, whether it stands in line on Redis, what it was given. */
@@ -68,6 +70,10 @@ export class Wait implements Receiver {
   answered(reply: unknown, call: Call): void {
     this.isAnswered = true;
     this.host.replied(this, reply, call);
+  }
+
+  strayed(reply: unknown, call: Call): void {
+    this.host.strayed(this, reply, call);
   }
 
   /** Not at once: who fails may be in the middle of giving up. */
