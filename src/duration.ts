@@ -82,3 +82,11 @@ export function durationText(ms: Milliseconds): string {
   const seconds = (ms % 60_000) / 1_000;
   return `${hours ? `${hours}h` : ''}${hours || minutes ? `${minutes}m` : ''}${seconds}s`;
 }
+
+/** Longest delay of one Node timer; a longer one would fire at once. */
+const LONGEST_TIMER = 2 ** 31 - 1;
+
+/** A delay in milliseconds as a timer takes it; who set the timer looks again when it fires. */
+export function timerDelay(ms: number): number {
+  return Math.min(Math.max(0, Math.ceil(ms)), LONGEST_TIMER);
+}

@@ -21,6 +21,7 @@ export {
   StopError,
 } from './ioc/index.js';
 export {
+  LockDeadlockError,
   LockLostError,
   LockNotHeldError,
   LockStateError,

@@ -1,11 +1,21 @@
 import { inspect } from 'node:util';
 import { describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
+import * as mcube from 'mcube-lock';
 import { InvalidArgumentError, IocError, NotReadyError, show } from '../src/errors.js';
 
 class BrokenError extends IocError {
   readonly code = 'ERR_BROKEN';
 }
+
+it('every error class of a component is one of the package, too', () => {
+  for (const component of [mcube.lock, mcube.ioc, mcube.redis, mcube.goCache]) {
+    for (const [name, value] of Object.entries(component)) {
+      if (name.endsWith('Error')) expect(mcube).toHaveProperty(name, value);
+    }
+  }
+  expect(mcube.LockDeadlockError).toBe(mcube.lock.LockDeadlockError);
+});
 
 function breakHere(): never {
   throw new BrokenError('it broke');

@@ -1,5 +1,5 @@
 import { constants } from 'node:os';
-import { type Duration, milliseconds } from '../duration.js';
+import { milliseconds, timerDelay, type Duration } from '../duration.js';
 import { InvalidArgumentError } from '../errors.js';
 import { ANY, checkOptions, FLAG } from './check.js';
 import { reason } from './errors.js';
@@ -63,7 +63,7 @@ function canBeHeard(signal: unknown): boolean {
 /** A timer of its own, since that of AbortSignal.timeout would let the process end before the stop does. */
 async function stopWithin(what: Stoppable, limit: number, host: Host): Promise<void> {
   const controller = new AbortController();
-  const timer = setTimeout(() => controller.abort(new Error(`not stopped within ${limit} ms`)), limit);
+  const timer = setTimeout(() => controller.abort(new Error(`not stopped within ${limit} ms`)), timerDelay(limit));
   try {
     await what.stop({ signal: controller.signal });
   } catch (error) {

@@ -15,7 +15,8 @@ export function readToml(file: string, cwd: string, skipMissing: boolean): Table
   if (!/\.toml$/i.test(file))
     throw refused(file, 'a file that is not .toml', 'a TOML file, such as etc/application.toml');
   const text = readText(file, cwd, 'a TOML file', skipMissing);
-  return text === undefined ? undefined : parse(file, text);
+  // TOML leaves it to the reader what ends a line; the parser would refuse a comment that ends as on Windows.
+  return text === undefined ? undefined : parse(file, text.replaceAll('\r\n', '\n'));
 }
 
 /**

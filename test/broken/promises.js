@@ -843,8 +843,8 @@ export const BROKEN = [
   {
     promise: 'once holds for atMost and no longer',
     file: lock('factory.ts'),
-    from: 'routine, { renew: false });',
-    to: 'routine, { renew: true });',
+    from: 'this.#for(routine, key, atMost, undefined, this.#terms)',
+    to: 'this.#for(routine, key, atMost, undefined, this.#renewed)',
     tests: [MEMORY],
     only: 'once',
   },

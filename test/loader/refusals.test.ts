@@ -195,7 +195,7 @@ describe('a file', () => {
   });
 
   it('may begin with a byte order mark, have Windows line ends, and be empty', async () => {
-    const toml = '\ufeff[lock]\r\nprovider = "redis"\r\n';
+    const toml = '\ufeff[lock] # of Windows\r\nprovider = "redis"\r\n';
     expect((await load(Lock, { files: { 'a.toml': toml, 'b.toml': '' } }, 'lock')).provider).toBe('redis');
     const error = await refusal(Lock, { files: { 'a.toml': `${toml}pool = 1\r\n` } }, 'lock');
     expect(error.mistakes[0]?.source).toBe('a.toml:3');

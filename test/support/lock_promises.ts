@@ -842,6 +842,9 @@ export function keepsLockPromises(provider: string, open: () => Promise<World>):
       const holder = await world.ours.new(key, '10s').lock();
       await expect(world.ours.run(key, '10s', () => 1, { wait: 10 })).rejects.toBeInstanceOf(lock.NotObtainedError);
       await expect(world.ours.run(key, '10s', 'work' as never)).rejects.toBeInstanceOf(lock.InvalidArgumentError);
+      for (const options of [5, [], { renews: true }] as never[]) {
+        await expect(world.ours.run(key, '10s', () => 1, options)).rejects.toBeInstanceOf(lock.InvalidArgumentError);
+      }
       await holder.unlock();
     });
 

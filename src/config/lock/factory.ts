@@ -30,11 +30,14 @@ const CLOSE_LIMIT: Milliseconds = 5_000;
 export class LockFactory implements AsyncDisposable {
   readonly #queues: Queues;
   readonly #terms: LockTerms;
+  /** Those of `run` and `tryRun`. */
+  readonly #renewed: LockTerms;
 
   /** `lock.L()` and `lock.open()` make one; a store of one's own comes in here. */
   constructor(store: LockStore, terms: LockTerms = DEFAULT_LOCK_TERMS, copy?: StoreCopy) {
     this.#queues = new Queues(store, copy);
     this.#terms = terms;
+    this.#renewed = { ...terms, renew: true };
   }
 
   /** The name of the provider, as in `[lock] provider`. */
@@ -61,10 +64,7 @@ export class LockFactory implements AsyncDisposable {
    * @see Go: LockFactory.New
    */
   new(key: string, ttl: Duration, options?: LockOptions): Lock {
-    const { closed, store } = this.#queues;
-    if (closed) throw closed;
-    checkText('key', key, 1, LONGEST_TEXT);
-    return new Lock(this.#queues, key, milliseconds('ttl', ttl, store.shortestTtl), lockTerms(options, this.#terms));
+    return this.#new(key, ttl, options, this.#terms);
   }
 
   /**
@@ -75,7 +75,7 @@ export class LockFactory implements AsyncDisposable {
    *   whose `cause` is why. Or what `Lock.lock` throws, and the routine did not run then
    */
   async run<T>(key: string, ttl: Duration, routine: Routine<T>, options?: LockOptions): Promise<T> {
-    const lock = this.#renewed(key, ttl, routine, options);
+    const lock = this.#for(routine, key, ttl, options, this.#renewed);
     const inside = this.#inside(lock, routine, 'run', options);
     await lock.lock();
     return runHeld(lock, inside, () => lock[Symbol.asyncDispose]());
@@ -83,7 +83,7 @@ export class LockFactory implements AsyncDisposable {
 
   /** As `run`, but only if the key is free: `{ ran: false }` when another has it. */
   async tryRun<T>(key: string, ttl: Duration, routine: Routine<T>, options?: LockOptions): Promise<Outcome<T>> {
-    const lock = this.#renewed(key, ttl, routine, options);
+    const lock = this.#for(routine, key, ttl, options, this.#renewed);
     const inside = this.#inside(lock, routine, 'tryRun', options);
     if (!(await obtained(lock))) return { ran: false };
     return { ran: true, value: await runHeld(lock, inside, () => lock[Symbol.asyncDispose]()) };
@@ -102,7 +102,7 @@ export class LockFactory implements AsyncDisposable {
    */
   async once<T>(key: string, times: OnceTimes, routine: Routine<T>): Promise<Outcome<T>> {
     const { atMost, atLeast } = onceTimes(times, this.#queues.store.shortestTtl);
-    const lock = this.#renewed(key, atMost, routine, { renew: false });
+    const lock = this.#for(routine, key, atMost, undefined, this.#terms);
     const inside = this.#inside(lock, routine, 'once');
     if (!(await obtained(lock))) return { ran: false };
     lock.keep(atLeast);
@@ -130,9 +130,17 @@ export class LockFactory implements AsyncDisposable {
     return (held) => within(this.#queues, lock, takenAt, () => routine(held));
   }
 
-  #renewed(key: string, ttl: Duration, routine: unknown, options?: LockOptions): Lock {
+  /** The lock of a routine. */
+  #for(routine: unknown, key: string, ttl: Duration, options: LockOptions | undefined, terms: LockTerms): Lock {
     if (typeof routine !== 'function') throw new InvalidArgumentError('routine', routine, 'a function');
-    return this.new(key, ttl, { ...options, renew: options?.renew ?? true });
+    return this.#new(key, ttl, options, terms);
+  }
+
+  #new(key: string, ttl: Duration, options: LockOptions | undefined, terms: LockTerms): Lock {
+    const { closed, store } = this.#queues;
+    if (closed) throw closed;
+    checkText('key', key, 1, LONGEST_TEXT);
+    return new Lock(this.#queues, key, milliseconds('ttl', ttl, store.shortestTtl), lockTerms(options, terms));
   }
 }
 

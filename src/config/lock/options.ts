@@ -1,4 +1,4 @@
-import { LONGEST, milliseconds, type Duration, type Milliseconds } from '../../duration.js';
+import { milliseconds, type Duration, type Milliseconds } from '../../duration.js';
 import { InvalidArgumentError } from '../../errors.js';
 import { isStrategy, type RetryStrategy } from './retry.js';
 
@@ -145,12 +145,4 @@ export function checkFlag(name: string, value: unknown): boolean {
 export function checkWhole(name: string, value: unknown, least: number, most: number): number {
   if (Number.isInteger(value) && (value as number) >= least && (value as number) <= most) return value as number;
   throw new InvalidArgumentError(name, value, `a whole number from ${least} to ${most}`);
-}
-
-/** Longest delay of one Node timer; a longer one would fire at once. */
-const LONGEST_TIMER = 2 ** 31 - 1;
-
-/** A delay in milliseconds as a timer takes it; who set the timer looks again when it fires. */
-export function timerDelay(ms: number): number {
-  return Math.min(Math.max(0, Math.ceil(ms)), LONGEST_TIMER, LONGEST);
 }

@@ -1,7 +1,7 @@
-import { durationText } from '../../duration.js';
+import { durationText, timerDelay } from '../../duration.js';
 import { ProviderUnreachableError } from './errors.js';
 import type { Lease } from './lease.js';
-import { timerDelay, type WaitTerms } from './options.js';
+import type { WaitTerms } from './options.js';
 import type { Place } from './place.js';
 import type { Answer, Grant, LockStore, Refusal } from './provider/store.js';
 import { Waiter, Waiters, type WaiterHost } from './waiter.js';

@@ -1,4 +1,4 @@
-import type { Milliseconds } from '../../duration.js';
+import { timerDelay, type Milliseconds } from '../../duration.js';
 import { NotReadyError } from '../../errors.js';
 import { NotObtainedError, ProviderUnreachableError } from './errors.js';
 import type { Lease } from './lease.js';
@@ -197,7 +197,7 @@ export class Queues {
 async function within<T>(limit: Milliseconds, answer: Promise<T>, provider: string): Promise<T> {
   let timer: NodeJS.Timeout | undefined;
   const late = new Promise<never>((_, reject) => {
-    timer = setTimeout(() => reject(new ProviderUnreachableError(provider, limit)), limit);
+    timer = setTimeout(() => reject(new ProviderUnreachableError(provider, limit)), timerDelay(limit));
   });
   return Promise.race([answer, late]).finally(() => clearTimeout(timer));
 }

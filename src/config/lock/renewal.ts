@@ -1,8 +1,7 @@
-import type { Milliseconds } from '../../duration.js';
+import { timerDelay, type Milliseconds } from '../../duration.js';
 import { Chain, type Link } from './chain.js';
 import { LockNotHeldError, type LossReason } from './errors.js';
 import type { Lease } from './lease.js';
-import { timerDelay } from './options.js';
 import type { LockStore } from './provider/store.js';
 
 /** The first pause after a renewal that failed; each is twice the last, up to a twelfth of the ttl. */

@@ -1,6 +1,6 @@
+import { timerDelay } from '../../duration.js';
 import type { LockLostError } from './errors.js';
 import type { Lease } from './lease.js';
-import { timerDelay } from './options.js';
 
 const { aborted, reason } = Object.getOwnPropertyDescriptors(AbortSignal.prototype);
 

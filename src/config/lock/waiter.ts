@@ -1,8 +1,9 @@
+import { timerDelay } from '../../duration.js';
 import { ignoreAbort, onAbort, type Abortable } from './abort.js';
 import { Chain, type Link } from './chain.js';
 import { NotObtainedError } from './errors.js';
 import type { Lease } from './lease.js';
-import { timerDelay, type WaitTerms } from './options.js';
+import type { WaitTerms } from './options.js';
 import type { Asker, Grant, Line, Refusal } from './provider/store.js';
 import { keepSettlers, settlers } from './settlers.js';
 

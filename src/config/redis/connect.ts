@@ -1,5 +1,6 @@
 import { Cluster, Redis, type ClusterOptions, type RedisOptions } from 'ioredis';
 import type { ConnectionOptions } from 'node:tls';
+import { timerDelay } from '../../duration.js';
 import type { RedisConfig } from './config.js';
 import { endpoint, type Endpoint } from './endpoint.js';
 import { hush } from './hush.js';
@@ -45,8 +46,8 @@ function nodeOptions(config: RedisConfig, tls: ConnectionOptions | undefined): C
   return {
     lazyConnect: true,
     db: config.db,
-    connectTimeout: config.connectTimeout,
-    commandTimeout: config.commandTimeout,
+    connectTimeout: timerDelay(config.connectTimeout),
+    commandTimeout: timerDelay(config.commandTimeout),
     disconnectTimeout: GOODBYE_MS,
     ...(config.username !== '' && { username: config.username }),
     ...(config.password !== '' && { password: config.password }),
@@ -58,7 +59,7 @@ function sentinelOptions(config: RedisConfig, sentinels: readonly Endpoint[], tl
   return {
     name: config.masterName,
     sentinels: [...sentinels],
-    sentinelCommandTimeout: config.commandTimeout,
+    sentinelCommandTimeout: timerDelay(config.commandTimeout),
     ...(config.sentinelUsername !== '' && { sentinelUsername: config.sentinelUsername }),
     ...(config.sentinelPassword !== '' && { sentinelPassword: config.sentinelPassword }),
     ...(tls && { enableTLSForSentinelMode: true, sentinelTLS: tls }),

@@ -390,6 +390,17 @@ describe('a key elsewhere', () => {
     }
   });
 
+  it('closing may be given more time than one timer of Node can run', async () => {
+    const holding = lock();
+    store.questions[0]!.answer(store.grant());
+    await holding;
+    store.release = () => new Promise((resolve) => setTimeout(() => resolve(true), 500));
+    const closed = factory.close('1000h');
+    await jest.advanceTimersByTimeAsync(500);
+    await closed;
+    expect(jest.getTimerCount()).toBe(0);
+  });
+
   it('a factory whose store throws is closed all the same, and says so', async () => {
     const bug = new Error('bug in the store');
     const wait = lock();

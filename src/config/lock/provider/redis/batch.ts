@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { Milliseconds } from '../../../../duration.js';
+import { timerDelay, type Milliseconds } from '../../../../duration.js';
 import { ProviderError, ProviderUnreachableError } from '../../errors.js';
 import { atMost } from './at_most.js';
 import type { Call } from './call.js';
@@ -107,7 +107,7 @@ export class Batch {
       this.#listeners.delete(timer);
       // After a stall of our own the answer may be there, and be read right after this.
       if (isSilent()) setImmediate(() => isSilent() && this.connection.drop()).unref();
-    }, limit);
+    }, timerDelay(limit));
     this.#listeners.add(timer.unref());
   }
 
@@ -243,7 +243,7 @@ export class Batch {
         for (const flight of [...this.#flights]) if (flight.started <= late) this.#gaveUp(flight);
         this.#watch();
       },
-      Math.max(1, left),
+      timerDelay(Math.max(1, left)),
     );
     this.#timer.unref();
   }

@@ -1,5 +1,5 @@
 import type { Redis } from 'ioredis';
-import type { Milliseconds } from '../../../../duration.js';
+import { timerDelay, type Milliseconds } from '../../../../duration.js';
 import { disconnect, isCluster, isReplyError, OWN, type RedisClient } from './client.js';
 
 /** Where Redis tells a RESP2 connection which keys that another connection read have changed. */
@@ -168,7 +168,7 @@ class Pair {
 async function within<T>(limit: Milliseconds, answer: Promise<T>): Promise<T> {
   let timer: NodeJS.Timeout | undefined;
   const late = new Promise<never>((_, reject) => {
-    timer = setTimeout(() => reject(new Error('redis did not answer')), limit).unref();
+    timer = setTimeout(() => reject(new Error('redis did not answer')), timerDelay(limit)).unref();
   });
   return Promise.race([answer, late]).finally(() => clearTimeout(timer));
 }
