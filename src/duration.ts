@@ -86,7 +86,7 @@ export function durationText(ms: Milliseconds): string {
 /** Longest delay of one Node timer; a longer one would fire at once. */
 const LONGEST_TIMER = 2 ** 31 - 1;
 
-/** A delay in milliseconds as a timer takes it; who set the timer looks again when it fires. */
+/** A delay in milliseconds as a timer takes it, 24.8 days at most; who wants more looks again when it fires. */
 export function timerDelay(ms: number): number {
   return Math.min(Math.max(0, Math.ceil(ms)), LONGEST_TIMER);
 }

@@ -118,9 +118,8 @@ export const BROKEN = [
   {
     promise: 'an aborted wait leaves no trace',
     file: lock('queue.ts'),
-    from: `    if (waiter === this.#asking || waiter.attempts > 0) this.store.abandon(waiter.lease);
-    this.serve();`,
-    to: '    this.serve();',
+    from: '    this.#leave(waiter);\n    this.serve();',
+    to: '    this.#chain.remove(waiter);\n    this.serve();',
     tests: [QUEUE],
   },
   {
@@ -583,7 +582,7 @@ export const BROKEN = [
   {
     promise: 'a message takes nothing from a live hold',
     file: lock('provider/redis/store.ts'),
-    from: 'if ((wait.visit?.holder?.until ?? -Infinity) > performance.now()) return;',
+    from: 'if (wait.visit && isHeld(wait.visit)) return;',
     to: '',
     tests: [STRANGERS],
   },
@@ -690,8 +689,8 @@ export const BROKEN = [
   {
     promise: 'what a cluster does for a wait that was given up is undone',
     file: lock('provider/redis/store.ts'),
-    from: 'if (this.#connection.cluster && isGranted',
-    to: 'if (false && isGranted',
+    from: 'if (!this.#connection.cluster || typeof reply',
+    to: 'if (true || typeof reply',
     tests: ['test/config/lock/provider/redis_cluster.test.ts'],
     only: 'while its slot moved',
   },
@@ -718,6 +717,22 @@ export const BROKEN = [
     to: 'if (lease.lost)',
     tests: [SCRIPTED],
     only: 'answered late takes nothing',
+  },
+  {
+    promise: 'one signal may end any number of waits',
+    file: lock('queue.ts'),
+    from: 'this.#drop(head, head.terms.signal!.reason);',
+    to: 'head.aborted();',
+    tests: [MEMORY],
+    only: 'thousands of waits',
+  },
+  {
+    promise: 'closing waits for nothing that nobody wants',
+    file: lock('provider/redis/batch.ts'),
+    from: '      return this.#land(flight);\n',
+    to: '      return;\n',
+    tests: [SCRIPTED],
+    only: 'closing does not wait',
   },
   {
     promise: 'a grant that strays goes back, metadata or not',

@@ -288,6 +288,19 @@ export function keepsLockPromises(provider: string, open: () => Promise<World>):
       expect(getEventListeners(signal, 'abort')).toEqual([]);
     });
 
+    it('one signal ends thousands of waits for a key, and who stands behind them is served', async () => {
+      const key = newKey();
+      const controller = new AbortController();
+      const holder = await world.ours.new(key, '20s').lock();
+      const waits = Array.from({ length: 6_000 }, () => world.ours.new(key, '20s').lock({ signal: controller.signal }));
+      const outcomes = Promise.allSettled(waits);
+      const behind = world.ours.new(key, '20s').lock();
+      controller.abort(new Error('enough'));
+      expect((await outcomes).every(({ status }) => status === 'rejected')).toBe(true);
+      await holder.unlock();
+      await (await behind).unlock();
+    });
+
     it('a strategy that ends its own wait is not asked again', async () => {
       const key = newKey();
       const holder = await world.ours.new(key, '10s').lock();

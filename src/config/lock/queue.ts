@@ -96,18 +96,12 @@ export class KeyQueue implements WaiterHost {
 
   /** Rejects everybody in line. */
   rejectAll(reason: unknown): void {
-    for (let waiter = this.#chain.head; waiter; waiter = this.#chain.head) {
-      this.#chain.remove(waiter);
-      waiter.reject(reason);
-      if (waiter === this.#asking || waiter.attempts > 0) this.store.abandon(waiter.lease);
-    }
+    for (let waiter = this.#chain.head; waiter; waiter = this.#chain.head) this.#drop(waiter, reason);
     this.#rest();
   }
 
   gaveUp(waiter: Waiter): void {
-    this.#chain.remove(waiter);
-    // A question on its way may still be granted, as may one who stands in line there: the undoing follows on the same way.
-    if (waiter === this.#asking || waiter.attempts > 0) this.store.abandon(waiter.lease);
+    this.#leave(waiter);
     this.serve();
   }
 
@@ -151,16 +145,28 @@ export class KeyQueue implements WaiterHost {
 
   #failure(waiter: Waiter, now: number): Error {
     if (waiter.late === 0) return waiter.notObtained(now);
-    const { ttl } = waiter.lease;
-    const why = `the key was free, but the ttl of ${durationText(ttl)} was over before the answer came: it must be longer`;
-    return new ProviderUnreachableError(this.store.provider, ttl, new Error(why));
+    const ttl = durationText(waiter.lease.ttl);
+    const why = `the key was granted, but its ttl of ${ttl} was over when the answer came: without a stall, it is too short`;
+    return new ProviderUnreachableError(this.store.provider, now - waiter.since, new Error(why));
   }
 
   /** The head of the line. One whose signal has aborted, though nobody has told us yet, is out. */
   #next(): Waiter | undefined {
     let { head } = this.#chain;
-    for (; head?.hasAborted; head = this.#chain.head) head.aborted();
+    for (; head?.hasAborted; head = this.#chain.head) this.#drop(head, head.terms.signal!.reason);
     return head;
+  }
+
+  #drop(waiter: Waiter, reason: unknown): void {
+    waiter.reject(reason);
+    this.#leave(waiter);
+  }
+
+  /** It is out of the line, and gets nothing any more. */
+  #leave(waiter: Waiter): void {
+    this.#chain.remove(waiter);
+    // A question on its way may still be granted, as may one who stands in line there: the undoing follows on the same way.
+    if (waiter === this.#asking || waiter.attempts > 0) this.store.abandon(waiter.lease);
   }
 
   #ask(waiter: Waiter, now: number): void {

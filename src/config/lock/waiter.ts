@@ -119,7 +119,6 @@ export class Waiter implements Line, Link<Waiter>, Asker<Grant | Refusal>, Abort
 
   /** Its signal aborts. */
   aborted(): void {
-    if (this.settled) return;
     this.reject(this.terms.signal?.reason);
     this.host.gaveUp(this);
   }

@@ -101,7 +101,7 @@ export class RenewalThread {
     }
     this.#renewals.set(number, renewal);
     this.#byLease.set(lease, renewal);
-    const { key, token, metadata, plain, ttl } = lease;
+    const { key, token, metadata, random, ttl } = lease;
     const { memory } = cell;
     // Its value is unique when its token is random: then it is all that the token is for.
     this.#tell({
@@ -110,7 +110,7 @@ export class RenewalThread {
       key,
       token,
       metadata,
-      unique: plain,
+      unique: random,
       ttl,
       end: told(end),
       cell: memory,

@@ -2,7 +2,10 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, expect, it } from '@jest/globals';
 import { Cluster, type ClusterOptions } from 'ioredis';
 import { lock } from 'mcube-lock';
+import { randomToken } from '../../../../src/config/lock/lease.js';
+import { RedisStore } from '../../../../src/config/lock/provider/redis/index.js';
 import { slot } from '../../../../src/config/lock/provider/redis/slots.js';
+import type { Wait } from '../../../../src/config/lock/provider/redis/wait.js';
 import { handOver, isToldAtOnce, PATIENT } from '../../../support/hand_over.js';
 import { keepsLockPromises } from '../../../support/lock_promises.js';
 import { isAlive, runScript } from '../../../support/child.js';
@@ -126,6 +129,37 @@ describeWithOwnRedis('locks on a cluster of three masters', () => {
     await eventually(async () => {
       for (const key of keys) await (await locks.new(key, '1s').tryLock()).unlock();
     });
+  });
+
+  it('what a node did for a wait that has been served and is over is undone, and nothing is while it is held', async () => {
+    const prefix = uniquePrefix();
+    const client = new Cluster(startupNodes(cluster), { lazyConnect: true });
+    const store = new RedisStore(client, { prefix });
+    const ask = {
+      key: 'served',
+      ttl: 60_000,
+      value: randomToken(),
+      until: Infinity,
+      random: true,
+      plain: true,
+      memo: undefined,
+    };
+    try {
+      const grant = await store.obtain(ask, performance.now());
+      expect(grant).toMatchObject({ granted: true });
+      const wait = ask.memo as unknown as Wait;
+      store.strayed(wait, 1);
+      await sleep(50);
+      expect(await client.get(`${prefix}served`)).toBe(ask.value);
+      await store.release(ask);
+      // A question that was sent again takes the key for it once more.
+      await client.set(`${prefix}served`, ask.value, 'PX', 60_000);
+      store.strayed(wait, 2);
+      await eventually(async () => expect(await client.exists(`${prefix}served`)).toBe(0));
+    } finally {
+      await store.close(500);
+      client.disconnect();
+    }
   });
 
   it('a connection that is cut is healed, and who stood in line is served', async () => {

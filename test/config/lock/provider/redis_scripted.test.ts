@@ -64,6 +64,35 @@ describe('locks on a server of the test', () => {
     expect(server.asked.slice(before).map(({ op }) => op)).toEqual(['R']);
   });
 
+  it.each([
+    ['not sent yet', 0],
+    ['on its way', 20],
+  ])('closing does not wait for a question that nobody wants any more and that is %s', async (_, ms) => {
+    const locks = open(async ({ op }) => (op === 'T' ? sleep(150, microseconds()) : 0));
+    const wait = locks.new('k', '60s').lock();
+    wait.catch(() => undefined);
+    if (ms > 0) await sleep(ms);
+    const started = performance.now();
+    await locks.close(1_500);
+    expect(performance.now() - started).toBeLessThan(1_000);
+    await expect(wait).rejects.toThrow(/closed/);
+  });
+
+  it('questions that nobody wants any more break no connection that answers them', async () => {
+    server = new ScriptedRedis(async ({ op }) => (op === 'T' ? sleep(30, microseconds()) : 1));
+    factory = new LockFactory(new RedisStore(server.client, { limit: 150 }));
+    for (const key of ['a', 'b', 'c']) {
+      const controller = new AbortController();
+      const wait = factory.new(key, '60s').lock({ signal: controller.signal });
+      await sleep(5);
+      controller.abort(new Error('enough'));
+      await expect(wait).rejects.toThrow('enough');
+    }
+    await sleep(400);
+    await (await factory.new('d', '60s').lock()).unlock();
+    expect(server.copies).toHaveLength(1);
+  });
+
   describe("a token of one's own, which the next hold of this process has as well:", () => {
     const own = { token: 'host-1' };
     const closed = new Error('Connection is closed.');

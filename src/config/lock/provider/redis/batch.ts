@@ -139,6 +139,7 @@ export class Batch {
     const isLeft = ({ cancelled, key }: Call): boolean => cancelled || key === guard;
     const calls = all.some(isLeft) ? all.filter((call) => !call.cancelled && !refusedAsGuard(call, guard)) : all;
     for (let at = 0; at < calls.length; at += this.cap) this.#send(guard, calls.slice(at, at + this.cap));
+    this.#tellIdle();
   }
 
   #send(guard: string, calls: Call[]): void {
@@ -153,7 +154,10 @@ export class Batch {
 
   /** Ends with the answer or with the time, whichever comes first; the other finds it ended. */
   #heard(flight: Flight, reply: unknown, error?: unknown): void {
-    if (flight.over) return error === undefined ? this.#strayed(flight, reply) : undefined;
+    if (flight.over) {
+      if (error === undefined) this.#strayed(flight, reply);
+      return this.#land(flight);
+    }
     flight.rest();
     if (error === undefined) this.#answered(flight, reply);
     else this.#failed(flight, error);
@@ -188,6 +192,8 @@ export class Batch {
 
   /** Nobody waits for the flight any more. */
   #strayed(flight: Flight, reply: unknown): void {
+    this.#silent = 0;
+    this.#answers += 1;
     const { run } = flight;
     run!.calls.forEach((call, at) => {
       const one = run!.replyTo(at, reply);
@@ -224,7 +230,11 @@ export class Batch {
     // As a rule the oldest lands first.
     if (this.#flights[0] === flight) this.#flights.shift();
     else this.#flights = this.#flights.filter((other) => other !== flight);
-    if (this.#onIdle && this.#calls.length === 0 && this.#flights.length === 0) this.#onIdle();
+    this.#tellIdle();
+  }
+
+  #tellIdle(): void {
+    if (this.#calls.length === 0 && this.#flights.length === 0) this.#onIdle?.();
   }
 
   /**

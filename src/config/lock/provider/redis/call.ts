@@ -7,7 +7,7 @@ export interface Receiver {
   answered(reply: unknown, call: Call): void;
   failed(error: Error, call: Call): void;
   /** The server has done it after all, though the receiver was told that it failed. */
-  strayed?(reply: unknown, call: Call): void;
+  readonly strayed?: ((reply: unknown) => void) | undefined;
 }
 
 /** One operation on its way to the server. */
@@ -60,7 +60,7 @@ export class Call {
     if (receiver) return receiver.answered(reply, this);
     const failed = this.#failed;
     this.#failed = undefined;
-    failed?.strayed?.(reply, this);
+    failed?.strayed?.(reply);
   }
 
   reject(error: Error): void {
@@ -106,6 +106,7 @@ export class Reading<T> implements Receiver {
   constructor(
     private readonly asker: Asker<T>,
     private readonly read: (reply: unknown, call: Call) => T,
+    readonly strayed?: Receiver['strayed'],
   ) {}
 
   answered(reply: unknown, call: Call): void {

@@ -233,12 +233,12 @@ export class RedisStore implements LockStore, WaitHost {
   }
 
   /**
-   * On a cluster ioredis sends again by itself what a node did not run, also behind the undoing of what was given up meanwhile.
-   * Elsewhere the undoing follows on the same connection.
+   * On a cluster ioredis sends again by itself what a node did not run, also behind the undoing of what was given up meanwhile,
+   * and behind the release of what was given by a message. Elsewhere these follow on the same connection.
    */
-  strayed(wait: Wait, reply: unknown, call: Call): void {
-    const isGranted = typeof reply === 'number' && call === wait.question;
-    if (this.#connection.cluster && isGranted && wait.over && wait.ask.random) this.#undo(wait);
+  strayed(wait: Wait, reply: unknown): void {
+    if (!this.#connection.cluster || typeof reply !== 'number' || !wait.ask.random) return;
+    if (wait.over || (wait.visit && !isHeld(wait.visit))) this.#undo(wait);
   }
 
   async #stay(wait: Wait, refusal: RedisRefusal): Promise<void> {
@@ -354,7 +354,8 @@ export class RedisStore implements LockStore, WaitHost {
     const sent = performance.now();
     const promised = new Promised<unknown>();
     const more = [String(wait.block), wait.entry];
-    wait.confirmation = this.#call('K', ask, ask.value, ask.ttl, more, new Reading(promised, asItIs), wait.block);
+    const reading = new Reading(promised, asItIs, (reply) => this.strayed(wait, reply));
+    wait.confirmation = this.#call('K', ask, ask.value, ask.ttl, more, reading, wait.block);
     const reply = await promised.promise.catch(() => undefined);
     wait.confirmation = undefined;
     wait.confirming = false;
@@ -371,7 +372,7 @@ export class RedisStore implements LockStore, WaitHost {
     // On a cluster a grant is heard once from each master: one no newer than what we were given is an echo.
     if (!wait?.ask.random || (wait.visit && fence <= wait.visit.end)) return;
     // Whoever heard the message of our grant may have made this one: it takes nothing from a hold that is alive.
-    if ((wait.visit?.holder?.until ?? -Infinity) > performance.now()) return;
+    if (wait.visit && isHeld(wait.visit)) return;
     this.#undo(wait);
   }
 
@@ -420,6 +421,11 @@ export class RedisStore implements LockStore, WaitHost {
 
 /** What an operation takes that takes no more. */
 const NOTHING: readonly string[] = [];
+
+/** Whether somebody of this process has what that visit gave. */
+function isHeld({ holder }: Visit): boolean {
+  return holder !== undefined && holder.until > performance.now();
+}
 
 function waitOf(ask: Ask): Wait | undefined {
   return ask.memo as Wait | undefined;

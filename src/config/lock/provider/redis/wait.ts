@@ -8,7 +8,7 @@ import type { Visit } from './fences.js';
 export interface WaitHost {
   replied(wait: Wait, reply: unknown, call: Call): void;
   /** The reply to a question that it was told had failed. */
-  strayed(wait: Wait, reply: unknown, call: Call): void;
+  strayed(wait: Wait, reply: unknown): void;
 }
 
 /** One acquisition, as the store follows it: what was asked, whether it stands in line on Redis, what it was given. */
@@ -72,8 +72,8 @@ export class Wait implements Receiver {
     this.host.replied(this, reply, call);
   }
 
-  strayed(reply: unknown, call: Call): void {
-    this.host.strayed(this, reply, call);
+  strayed(reply: unknown): void {
+    this.host.strayed(this, reply);
   }
 
   /** Not at once: who fails may be in the middle of giving up. */
