@@ -52,13 +52,24 @@ export class NotReadyError extends IocError {
 
 const SHOWN = 60;
 
-/** A value as messages show it: on one line, its kind visible, cut at 60 characters; never what is inside an object. */
+/**
+ * A value as messages show it: on one line, its kind visible, cut at 60 characters; never what is inside an object, nor the
+ * credentials of a URL.
+ */
 export function show(value: unknown): string {
-  if (typeof value === 'string') return JSON.stringify(cut(value));
+  if (typeof value === 'string') return JSON.stringify(cut(withoutCredentials(value)));
   if (typeof value === 'function') return 'a function';
   if (Array.isArray(value)) return `an array of ${value.length}`;
   if (typeof value === 'object' && value !== null) return 'an object';
   return cut(String(value)) + (typeof value === 'bigint' ? 'n' : '');
+}
+
+/** `redis://user:password@host` is a usual thing to paste where `host:port` or a client belongs; a list may cut it in two. */
+function withoutCredentials(text: string): string {
+  const host = text.includes(':') ? text.replace(/^.*@/s, '***@') : text;
+  return host
+    .replace(/^([a-z][a-z0-9+.-]*:\/\/)[^/?#@]*:(?!\d+(?:[/?#]|$)).*$/is, '$1***')
+    .replace(/^((?:[a-z][a-z0-9+.-]*:\/\/|\*\*\*@)[^?#]*)[?#].*$/is, '$1?***');
 }
 
 function cut(text: string): string {

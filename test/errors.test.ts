@@ -17,6 +17,20 @@ it('every error class of a component is one of the package, too', () => {
   expect(mcube.LockDeadlockError).toBe(mcube.lock.LockDeadlockError);
 });
 
+it.each([
+  ['redis://:s3cret@db.example:6379', '"***@db.example:6379"'],
+  ['redis://user:s3cret@h/0?token=s3cret', '"***@h/0?***"'],
+  ['redis://:s3cret', '"redis://***"'],
+  ['redis://user:s3cr', '"redis://***"'],
+  ['user:s3cret@h', '"***@h"'],
+  ['redis://h:6379/0', '"redis://h:6379/0"'],
+  ['redis://h?password=s3cret', '"redis://h?***"'],
+  ['me@example.com', '"me@example.com"'],
+])('a message does not show the credentials of %j', (text, shown) => {
+  expect(show(text)).toBe(shown);
+  expect(new InvalidArgumentError('client', text, 'a client').message).toContain(shown);
+});
+
 function breakHere(): never {
   throw new BrokenError('it broke');
 }

@@ -4,7 +4,6 @@ const ITEMS = 8;
 
 /** A value as messages show it: on one line, in TOML's words, without the credentials of a URL. */
 export function shown(value: unknown): string {
-  if (typeof value === 'string') return show(withoutCredentials(value));
   if (typeof value === 'bigint') return String(value);
   if (typeof value === 'number') return number(value);
   if (value instanceof Date) return `the date ${Number.isNaN(value.getTime()) ? '(invalid)' : value.toISOString()}`;
@@ -28,12 +27,6 @@ export function kindOf(value: unknown): string {
 /** An object of keys and values, as TOML's tables are; not a list, a date, a map. */
 export function isTable(value: unknown): value is Record<string, unknown> {
   return Object.prototype.toString.call(value) === '[object Object]';
-}
-
-/** `redis://user:password@host` is a usual thing to paste where `host:port` belongs. */
-function withoutCredentials(text: string): string {
-  const plain = text.includes(':') ? text.replace(/^.*@/s, '***@') : text;
-  return plain.replace(/^([a-z][a-z0-9+.-]*:\/\/[^?#]*)[?#].*$/is, '$1?***');
 }
 
 function number(value: number): string {

@@ -719,14 +719,6 @@ export const BROKEN = [
     only: 'answered late takes nothing',
   },
   {
-    promise: 'one signal may end any number of waits',
-    file: lock('queue.ts'),
-    from: 'this.#drop(head, head.terms.signal!.reason);',
-    to: 'head.aborted();',
-    tests: [MEMORY],
-    only: 'thousands of waits',
-  },
-  {
     promise: 'closing waits for nothing that nobody wants',
     file: lock('provider/redis/batch.ts'),
     from: '      return this.#land(flight);\n',
@@ -995,11 +987,12 @@ export const BROKEN = [
     tests: [THREAD],
   },
   {
-    promise: 'a token of the own application may be held again: nothing of it is undone',
-    file: lock('thread/renewer.ts'),
-    from: 'if (lost && shadow.unique)',
-    to: 'if (lost)',
+    promise: "a lease under a token of one's own is renewed on the thread that holds it",
+    file: lock('thread/thread.ts'),
+    from: 'if (this.#over || !lease.random)',
+    to: 'if (this.#over)',
     tests: [THREAD],
+    only: "one's own",
   },
   {
     promise: 'a hold that another thread renews does not go on inside the process',

@@ -122,7 +122,17 @@ export class Queues {
   }
 
   get renewalFigures(): RenewalFigures {
-    return this.#thread?.figures ?? (this.#renewals ??= new Renewals(this)).figures;
+    const here = (this.#renewals ??= new Renewals(this)).figures;
+    const there = this.#thread?.figures;
+    if (!there) return here;
+    // Some are renewed here all the same: both count, and of either the worse.
+    return {
+      leases: there.leases + here.leases,
+      rounds: there.rounds + here.rounds,
+      lag: Math.max(there.lag, here.lag),
+      maxLag: Math.max(there.maxLag, here.maxLag),
+      leastLeft: Math.min(there.leastLeft, here.leastLeft),
+    };
   }
 
   /** The provider has no such hold any more. */

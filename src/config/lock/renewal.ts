@@ -39,6 +39,8 @@ export interface RenewalHost {
   readonly store: Pick<LockStore, 'shortestTtl' | 'deadline'>;
   /** @throws {LockNotHeldError} it is not held any more */
   renew(lease: Lease, ttl: Milliseconds, limit: Milliseconds): Promise<void>;
+  /** The figures have changed. */
+  rounded?(): void;
 }
 
 /** How one lease is renewed. */
@@ -179,6 +181,7 @@ export class Renewals {
     // Collected first: one that is found to be lost leaves the chain.
     const wanted = [...this.#renewed].filter((one) => one.due <= now || (lives.has(one.life) && one.mayJoin(now)));
     for (const one of wanted) this.#renew(one, one.lease!, now);
+    this.host.rounded?.();
   }
 
   #renew(one: Renewal, lease: Lease, now: Milliseconds): void {

@@ -218,12 +218,12 @@ describe('renewal from a thread of its own', () => {
   });
 
   it.each([
-    ['unreachable', {}, down, 1],
-    ['unreachable', { token: 'mine' }, down, 0],
-    ['maxHold', { maxHold: 2 * TTL }, done, 1],
-  ] as [string, Partial<LockTerms>, Answer, number][])(
-    'names the reason %s of a loss, %j, and frees what is unique',
-    async (reason, terms, answer, released) => {
+    ['unreachable', {}, down],
+    ['unreachable', { metadata: 'who' }, down],
+    ['maxHold', { maxHold: 2 * TTL }, done],
+  ] as [string, Partial<LockTerms>, Answer][])(
+    'names the reason %s of a loss, %j, and frees what may have been made longer',
+    async (reason, terms, answer) => {
       theirs.answer = answer;
       const lock = await held('k', terms);
       const { signal } = lock;
@@ -231,9 +231,23 @@ describe('renewal from a thread of its own', () => {
       expect(lock.held).toBe(false);
       expect(signal.reason).toMatchObject({ reason });
       await pass(0);
-      expect(theirs.released).toHaveLength(released);
+      expect(theirs.released).toHaveLength(1);
     },
   );
+
+  it("leaves a lease under a token of one's own to the thread that holds it, and counts it", async () => {
+    const lock = await held('k', { token: 'mine' });
+    const other = await held('other');
+    expect(queues.renewalFigures.leases).toBe(2);
+    await pass(3 * TTL);
+    expect([lock.held, other.held]).toEqual([true, true]);
+    expect(new Set(ours.renewed.map(({ ask }) => ask.key))).toEqual(new Set(['k']));
+    expect(new Set(theirs.renewed.map(({ ask }) => ask.key))).toEqual(new Set(['other']));
+    await lock.refresh('1h');
+    expect(lock.remaining()).toBeGreaterThan(3_000_000);
+    await Promise.all([lock.unlock(), other.unlock()]);
+    expect(queues.renewalFigures.leases).toBe(0);
+  });
 
   it('a hold that ran out while the thread that renews had no time is lost, and stays so', async () => {
     threads.isAsleep = true;

@@ -7,11 +7,9 @@ export type Order =
       readonly kind: 'renew';
       readonly lease: number;
       readonly key: string;
-      /** Its token, and its metadata. */
+      /** Its token, a random one, so that nobody else can have it; and its metadata. */
       readonly token: string;
       readonly metadata: string;
-      /** Whether the token is a random one, so that nobody else can have it. */
-      readonly unique: boolean;
       readonly ttl: Milliseconds;
       /** Beyond this moment it is not renewed; in the common time of all threads, Infinity for never. */
       readonly end: Milliseconds;

@@ -13,8 +13,8 @@ class Shadow implements LeaseWatcher {
   readonly renewal: Renewal;
 
   constructor(
+    readonly number: number,
     { key, ttl, token, metadata, end }: Order & { kind: 'renew' },
-    readonly unique: boolean,
     readonly cell: Cell,
     renewals: Renewals,
   ) {
@@ -71,10 +71,8 @@ export class Renewer {
     );
     this.#renewals = new Renewals({
       store,
-      renew: (lease, ttl, limit) => {
-        board.figures = this.#renewals.figures;
-        return this.#refreshes.renew(lease, ttl, limit);
-      },
+      renew: (lease, ttl, limit) => this.#refreshes.renew(lease, ttl, limit),
+      rounded: () => (board.figures = this.#renewals.figures),
     });
     port.on('message', (order: Order) => this.#obey(order));
     this.#report({ kind: 'ready' });
@@ -82,7 +80,7 @@ export class Renewer {
 
   #obey(order: Order): void {
     if (order.kind === 'renew') {
-      const shadow = new Shadow(order, order.unique, new Cell(order.cell), this.#renewals);
+      const shadow = new Shadow(order.lease, order, new Cell(order.cell), this.#renewals);
       this.#shadows.set(order.lease, shadow);
       return;
     }
@@ -106,15 +104,15 @@ export class Renewer {
   #drop({ lease, lost }: Order & { kind: 'drop' }, shadow: Shadow): void {
     this.#shadows.delete(lease);
     shadow.renewal.rest();
-    // A renewal that is on its way may make it longer, for nobody. Under a token of one's own it may be held again already.
-    if (lost && shadow.unique) Promise.resolve(this.store.release(shadow.lease)).catch(() => undefined);
+    // A renewal that is on its way may make it longer, for nobody.
+    if (lost) Promise.resolve(this.store.release(shadow.lease)).catch(() => undefined);
   }
 
   #taken(lease: Lease): void {
-    for (const [number, shadow] of this.#shadows) {
-      if (shadow.lease !== lease) continue;
+    const shadow = lease.watcher as Shadow;
+    if (this.#shadows.get(shadow.number) === shadow) {
       shadow.cell.end('taken');
-      this.#report({ kind: 'taken', lease: number });
+      this.#report({ kind: 'taken', lease: shadow.number });
     }
     lease.lose('taken');
   }

@@ -1,4 +1,4 @@
-import { Worker } from 'node:worker_threads';
+import { Worker, workerData as ownData } from 'node:worker_threads';
 import type { Milliseconds } from '../../../duration.js';
 import { isLoss, ProviderError, ProviderUnreachableError, type LossReason } from '../errors.js';
 import type { Lease } from '../lease.js';
@@ -95,22 +95,21 @@ export class RenewalThread {
   /** @internal the lease is to be renewed from now on */
   take(renewal: RemoteRenewal, lease: Lease, cell: Cell, end: Milliseconds): number {
     const number = (this.#numbers += 1);
-    if (this.#over) {
+    // Under a token of one's own the next hold may have the same: what the thread still sends for this one would find it.
+    if (this.#over || !lease.random) {
       renewal.comeBack();
       return number;
     }
     this.#renewals.set(number, renewal);
     this.#byLease.set(lease, renewal);
-    const { key, token, metadata, random, ttl } = lease;
+    const { key, token, metadata, ttl } = lease;
     const { memory } = cell;
-    // Its value is unique when its token is random: then it is all that the token is for.
     this.#tell({
       kind: 'renew',
       lease: number,
       key,
       token,
       metadata,
-      unique: random,
       ttl,
       end: told(end),
       cell: memory,
@@ -259,9 +258,12 @@ class RemoteRenewal implements LeaseRenewal {
   }
 }
 
-/** Starts the thread itself. */
+/** Starts the thread itself. Its file has a name that no application has: a bundler leaves it out, and runs what is beside it. */
 export function startThread(workerData: ThreadData): WorkerLike {
-  return new Worker(new URL('./entry.js', import.meta.url), {
+  if ((ownData as Partial<ThreadData> | null)?.board instanceof SharedArrayBuffer) {
+    throw new Error('the application itself runs in that thread');
+  }
+  return new Worker(new URL('./mcube_lock_renewals.js', import.meta.url), {
     workerData,
     name: 'mcube-lock renewals',
     // Loaders of the application, which would be started once more, have nothing to do there.

@@ -68,7 +68,8 @@ describe('locks on a server of the test', () => {
     ['not sent yet', 0],
     ['on its way', 20],
   ])('closing does not wait for a question that nobody wants any more and that is %s', async (_, ms) => {
-    const locks = open(async ({ op }) => (op === 'T' ? sleep(150, microseconds()) : 0));
+    const locks = open(({ op, key }) => (op !== 'T' ? 1 : key === 'k' ? sleep(150, microseconds()) : microseconds()));
+    await (await locks.new('first', '60s').lock()).unlock();
     const wait = locks.new('k', '60s').lock();
     wait.catch(() => undefined);
     if (ms > 0) await sleep(ms);
@@ -81,6 +82,7 @@ describe('locks on a server of the test', () => {
   it('questions that nobody wants any more break no connection that answers them', async () => {
     server = new ScriptedRedis(async ({ op }) => (op === 'T' ? sleep(30, microseconds()) : 1));
     factory = new LockFactory(new RedisStore(server.client, { limit: 150 }));
+    await (await factory.new('first', '60s').lock()).unlock();
     for (const key of ['a', 'b', 'c']) {
       const controller = new AbortController();
       const wait = factory.new(key, '60s').lock({ signal: controller.signal });
