@@ -15,7 +15,7 @@ import { Turns } from './turns.js';
 /** How long a stop may take. */
 export interface StopOptions {
   /** Once it aborts, what hangs is abandoned and reported, and the rest is still stopped. */
-  readonly signal?: AbortSignal;
+  readonly signal?: AbortSignal | undefined;
 }
 
 /**

@@ -4,7 +4,7 @@ import { ANY, checkOptions, FLAG } from './check.js';
 /** Where the values come from, and whether a container that runs starts anew. */
 export interface SetupOptions extends LoadRequest {
   /** Stops a container that is set up, and sets it up again; without it, nothing is done then. */
-  readonly force?: boolean;
+  readonly force?: boolean | undefined;
 }
 
 /**

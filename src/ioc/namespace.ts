@@ -58,7 +58,7 @@ export class Namespace {
    * @param options a version that it must have
    * @throws {ObjectNotFoundError} there is none
    */
-  get<T extends IocObject = IocObject>(name: string, options: { version?: string } = {}): T {
+  get<T extends IocObject = IocObject>(name: string, options: { version?: string | undefined } = {}): T {
     if (typeof name !== 'string') throw new InvalidArgumentError('name', name, 'the name of a component');
     checkOptions('get', options, { version: ANY });
     const entry = this.#entries.get(name);

@@ -74,9 +74,10 @@ export abstract class IocObject {
   }
 }
 
-/** `HTTPServer` is `http_server`, `RedisConfig` is `redis_config`. */
+/** `HTTPServer` is `http_server`, `RedisConfig` is `redis_config`; bundlers put `_` in front of a class that mentions itself. */
 function snakeCase(word: string): string {
   return word
+    .replace(/^_+/, '')
     .replace(/([a-z\d])([A-Z])/g, '$1_$2')
     .replace(/([A-Z])([A-Z][a-z])/g, '$1_$2')
     .toLowerCase();

@@ -7,11 +7,11 @@ import { reason } from './errors.js';
 /** When and how the end of the process stops a container. */
 export interface SignalOptions {
   /** Default SIGINT and SIGTERM. */
-  readonly signals?: readonly NodeJS.Signals[];
+  readonly signals?: readonly NodeJS.Signals[] | undefined;
   /** How long the stop may take; what hangs then is abandoned. Default 10 s. */
-  readonly limit?: Duration;
+  readonly limit?: Duration | undefined;
   /** Whether the process ends after the stop, as the signal would have ended it. Default true. */
-  readonly exit?: boolean;
+  readonly exit?: boolean | undefined;
 }
 
 /** What of the process is used here. */
@@ -48,7 +48,13 @@ export function stopOnSignals(what: Stoppable, options: SignalOptions, host: Hos
   return remove;
 }
 
-function checked(options: SignalOptions): Required<SignalOptions> & { limit: number } {
+interface Checked {
+  readonly signals: readonly NodeJS.Signals[];
+  readonly limit: number;
+  readonly exit: boolean;
+}
+
+function checked(options: SignalOptions): Checked {
   checkOptions('stopOnSignals', options, { signals: ANY, limit: ANY, exit: FLAG });
   const { signals = DEFAULT_SIGNALS, limit = '10s', exit = true } = options;
   const isRight = Array.isArray(signals) && signals.length > 0 && signals.every(canBeHeard);

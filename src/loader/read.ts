@@ -10,21 +10,23 @@ import { readText, readToml } from './toml.js';
 /** Where the values of a configuration come from. */
 export interface LoadRequest {
   /** TOML files; a later one wins, key by key. */
-  files?: readonly string[];
+  files?: readonly string[] | undefined;
   /** Whether a file that is not there is passed over. Default false. */
-  skipMissing?: boolean;
-  env?: {
-    /** Whether the environment and the `.env` file are read. Default true. */
-    enabled?: boolean;
-    /** What stands before every name: `APP` for `APP_LOCK_PROVIDER`. */
-    prefix?: string;
-    /** Read if it is there. Default `.env`. */
-    file?: string;
-  };
+  skipMissing?: boolean | undefined;
+  env?:
+    | {
+        /** Whether the environment and the `.env` file are read. Default true. */
+        enabled?: boolean | undefined;
+        /** What stands before every name: `APP` for `APP_LOCK_PROVIDER`. */
+        prefix?: string | undefined;
+        /** Read if it is there. Default `.env`. */
+        file?: string | undefined;
+      }
+    | undefined;
   /** Values by component and key, or property; they win over everything else. */
-  values?: Record<string, Record<string, unknown>>;
+  values?: Record<string, Record<string, unknown>> | undefined;
   /** Where relative files are looked for. Default the working directory. */
-  cwd?: string;
+  cwd?: string | undefined;
 }
 
 /** Values that were read and not yet given to components. */

@@ -20,6 +20,8 @@ describe('a component', () => {
     const redis = new RedisConfig();
     expect([redis.name(), redis.version(), redis.priority(), redis.meta()]).toEqual(['redis_config', 'v1', 0, {}]);
     expect([new HTTPServer().name(), new OAuth2().name()]).toEqual(['http_server', 'o_auth2']);
+    const Bundled = class _Mailer extends IocObject {};
+    expect(new Bundled().name()).toBe('mailer');
   });
 
   it('has lifecycle methods that do nothing, and no hooks', async () => {
