@@ -199,10 +199,7 @@ export class KeyQueue implements WaiterHost {
   #granted(waiter: Waiter, grant: Grant, now: number): void {
     // The store may have given it the key while this answer was on its way.
     if (waiter.taken) return;
-    if (waiter.hasAborted) {
-      this.#chain.remove(waiter);
-      waiter.reject(waiter.terms.signal!.reason);
-    }
+    if (waiter.hasAborted) this.#reject(waiter, waiter.terms.signal!.reason);
     if (waiter.settled || grant.until <= now) {
       this.store.abandon(waiter.lease);
       if (!waiter.settled) this.#tooLate(waiter, now);
@@ -254,8 +251,7 @@ export class KeyQueue implements WaiterHost {
       if (waiter.settled) return 0;
       if (pause > 0) return pause;
     } catch (error) {
-      this.#chain.remove(waiter);
-      waiter.reject(error);
+      this.#reject(waiter, error);
       return 0;
     }
     this.#refuse(waiter, performance.now());
@@ -272,8 +268,12 @@ export class KeyQueue implements WaiterHost {
   }
 
   #refuse(waiter: Waiter, now: number): void {
+    this.#reject(waiter, this.#failure(waiter, now));
+  }
+
+  #reject(waiter: Waiter, reason: unknown): void {
     this.#chain.remove(waiter);
-    waiter.reject(this.#failure(waiter, now));
+    waiter.reject(reason);
   }
 
   /** Nobody waits: no timer. */

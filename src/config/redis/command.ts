@@ -35,17 +35,13 @@ const LENGTHS = Array.from({ length: 128 }, (_, length) => lengthOf(length));
 
 /**
  * A command that was written out before, in one piece, and whose answer is told without a turn in between: for who sends so
- * many words, so often, that both count. ioredis reads the words only to find the node of a cluster.
+ * many words, so often, that both count. It is made with the words as far as its first key: ioredis reads them only to find
+ * the node of a cluster.
  */
 export class WrittenCommand extends Command {
   #text = '';
   #told: Told | undefined;
   #answered = false;
-
-  /** @param words of the command as far as its first key */
-  constructor(name: string, words: string[]) {
-    super(name, words);
-  }
 
   /** Whether it was answered, so that it can be sent again, with other words behind the first. */
   get free(): boolean {

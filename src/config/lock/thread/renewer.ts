@@ -9,15 +9,16 @@ import type { Failure, Order, Report } from './messages.js';
 
 /** A lease of another thread: what is known of it goes into its cell. */
 class Shadow implements LeaseWatcher {
+  readonly number: number;
   readonly lease: Lease;
   readonly renewal: Renewal;
 
   constructor(
-    readonly number: number,
-    { key, ttl, token, metadata, end }: Order & { kind: 'renew' },
+    { lease: number, key, ttl, token, metadata, end }: Order & { kind: 'renew' },
     readonly cell: Cell,
     renewals: Renewals,
   ) {
+    this.number = number;
     this.lease = new Lease(key, ttl, token, metadata);
     this.renewal = new Renewal(renewals, read(end) - performance.now(), (reason) => (cell.atDeadline = reason));
     this.lease.watcher = this;
@@ -80,7 +81,7 @@ export class Renewer {
 
   #obey(order: Order): void {
     if (order.kind === 'renew') {
-      const shadow = new Shadow(order.lease, order, new Cell(order.cell), this.#renewals);
+      const shadow = new Shadow(order, new Cell(order.cell), this.#renewals);
       this.#shadows.set(order.lease, shadow);
       return;
     }

@@ -1,5 +1,6 @@
 import type { Ask } from '../store.js';
 import type { Call } from './call.js';
+import { identity } from './undo.js';
 
 /**
  * What is asked for holds under tokens of the application's own, which the next hold of this process may have as well: what
@@ -11,7 +12,7 @@ export class Namesakes {
 
   add(ask: Ask, call: Call): void {
     if (ask.random) return;
-    const name = nameOf(ask);
+    const name = identity(ask, ask.value);
     const calls = this.#calls.get(name);
     if (calls) calls.add(call);
     else this.#calls.set(name, new Set([call]));
@@ -21,7 +22,7 @@ export class Namesakes {
   /** Another has the hold now, under the same name: it counts as released and refreshed for those before. */
   takenOver(ask: Ask): void {
     if (ask.random || this.#calls.size === 0) return;
-    for (const call of [...(this.#calls.get(nameOf(ask)) ?? [])]) call.settle(DONE);
+    for (const call of [...(this.#calls.get(identity(ask, ask.value)) ?? [])]) call.settle(DONE);
   }
 
   #remove(name: string, call: Call): void {
@@ -32,7 +33,3 @@ export class Namesakes {
 
 /** The reply to a release and to a refresh that was done. */
 const DONE = 1;
-
-function nameOf({ key, value }: Ask): string {
-  return `${key}\n${value}`;
-}

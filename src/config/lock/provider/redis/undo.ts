@@ -34,8 +34,8 @@ export class Undoing {
   start(ask: Ask, value: string, once: () => Promise<boolean>): void {
     const id = identity(ask, value);
     const running = this.#errands.get(id);
-    if (running?.spared === false) running.again = true;
-    if (running?.spared === false || this.#closed) return;
+    if (running?.spared === false) return void (running.again = true);
+    if (this.#closed) return;
     const { generation } = this.connection;
     const errand: Errand = { again: false, spared: false, tried: Promise.resolve() };
     this.#errands.set(id, errand);
@@ -78,6 +78,7 @@ export class Undoing {
   }
 }
 
-function identity({ key }: Ask, value: string): string {
+/** What tells a hold from others: two of a process may have both in common only under a token of the application's own. */
+export function identity({ key }: Ask, value: string): string {
   return `${key}\n${value}`;
 }
