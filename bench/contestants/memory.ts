@@ -90,7 +90,7 @@ class Lease {
   }
 }
 
-/** The least that a lock with a ttl can do whose calls give promises. */
+/** What a lock with a ttl does at least that reads the clock at either end, and whose calls give promises. */
 export const leaseAlone: Contestant = {
   name: 'a lease alone',
   kind: 'floor',

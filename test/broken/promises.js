@@ -23,6 +23,7 @@ const WAITING = 'test/config/lock/provider/redis_waiting.test.ts';
 const QUEUE = 'test/config/lock/queue.test.ts';
 const DEADLOCK = 'test/config/lock/deadlock.test.ts';
 const LEASE = 'test/config/lock/lease.test.ts';
+const CLOCK = 'test/config/lock/coarse_clock.test.ts';
 const RENEWAL = 'test/config/lock/renewal.test.ts';
 const THREAD = 'test/config/lock/renewal_thread.test.ts';
 const CONFIG = 'test/config/lock/config.test.ts';
@@ -60,8 +61,8 @@ export const BROKEN = [
   {
     promise: "a stale owner's unlock and refresh reject and change nothing",
     file: lock('lease.ts'),
-    from: "if (this.state !== 'held') return false;\n    if (now < this.until) return true;",
-    to: "if (this.state !== 'held') return false;\n    return true;",
+    from: "if (this.state !== 'held') return false;\n",
+    to: "if (this.state !== 'held') return false;\n    if (this.state === 'held') return true;\n",
     tests: [MEMORY],
   },
   {
@@ -252,8 +253,8 @@ export const BROKEN = [
   {
     promise: 'the fence grows with each acquisition, in memory',
     file: lock('provider/go_cache.ts'),
-    from: 'return ++lastFence;',
-    to: 'return lastFence;',
+    from: 'return (lastFence[0]! += 1);',
+    to: 'return lastFence[0]!;',
     tests: [MEMORY],
   },
   {
@@ -971,6 +972,55 @@ export const BROKEN = [
     from: 'if (now < this.until) return true;',
     to: 'if (now <= this.until + 1) return true;',
     tests: [LEASE],
+  },
+  {
+    promise: 'a hold of a full turn lasts for all of its ttl',
+    file: lock('lease.ts'),
+    from: 'this.#countFrom(this.stretch.end ?? now);',
+    to: 'this.#countFrom(-1e9);',
+    tests: [CLOCK],
+  },
+  {
+    promise: 'a hold of a full turn ends by its ttl after the turn',
+    file: lock('lease.ts'),
+    from: 'this.#countFrom(this.stretch.end ?? now);',
+    to: 'this.#countFrom(now);',
+    tests: [CLOCK],
+  },
+  {
+    promise: 'a refresh gives a hold of a full turn the lifetime that it says',
+    file: lock('lease.ts'),
+    from: '    this.until = until;\n    this.stretch = undefined;\n',
+    to: '    this.until = until;\n',
+    tests: [CLOCK],
+  },
+  {
+    promise: 'a single try in a full turn finds a hold that has run out free',
+    file: lock('queues.ts'),
+    from: 'place.held(performance.now())',
+    to: 'place.held(now)',
+    tests: [CLOCK],
+  },
+  {
+    promise: 'a hold of an earlier turn is given back in time or not at all, however full this turn is',
+    file: lock('coarse_clock.ts'),
+    from: 'return stretch !== undefined && stretch === this.stretch ? this.now()',
+    to: 'return stretch !== null && this.stretch ? this.now()',
+    tests: [CLOCK],
+  },
+  {
+    promise: 'time goes on in a turn that never ends',
+    file: lock('coarse_clock.ts'),
+    from: '(this.#looks += 1) < LONGEST',
+    to: '(this.#looks += 1) < LONGEST * 1e9',
+    tests: [CLOCK],
+  },
+  {
+    promise: 'locks of a full turn do not look at the clock each',
+    file: lock('coarse_clock.ts'),
+    from: 'this.stretch = new Stretch();',
+    to: 'if (this.#looks < 0) this.stretch = new Stretch();',
+    tests: [CLOCK],
   },
   {
     promise: 'a busy thread sees the deadlines that another thread has moved',

@@ -141,12 +141,12 @@ export const VARIANTS = [
   {
     ...{ name: 'counter', breaks: 'fences do not grow', provider: 'go_cache', plan: 'none', quick: true },
     checks: ['fences'],
-    edits: [['provider/go_cache.js', 'return ++lastFence;', 'return lastFence;']],
+    edits: [['provider/go_cache.js', 'return (lastFence[0] += 1);', 'return lastFence[0];']],
   },
   {
     ...{ name: 'wall', breaks: 'a lease counts by the wall clock', provider: 'go_cache', plan: 'clock' },
     checks: ['exclusion'],
-    edits: onTheWall(['lock.js', 'queue.js', 'queues.js', 'signal.js', 'provider/go_cache.js']),
+    edits: onTheWall(['coarse_clock.js', 'lock.js', 'queue.js', 'queues.js', 'signal.js', 'provider/go_cache.js']),
   },
   {
     ...{ name: 'asleep', breaks: 'the end of a hold wakes nobody', provider: 'go_cache', plan: 'stalls', quick: true },

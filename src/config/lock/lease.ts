@@ -1,4 +1,5 @@
 import type { Milliseconds } from '../../duration.js';
+import type { Stretch } from './coarse_clock.js';
 import { isLoss, LockLostError, LockNotHeldError, type LossReason } from './errors.js';
 import type { Place } from './place.js';
 import type { Ask } from './provider/store.js';
@@ -27,6 +28,8 @@ export class Lease implements Ask {
   state: LeaseState = 'asking';
   /** Deadline on `performance.now()`; never later than the provider's own. */
   until: Milliseconds = 0;
+  /** Where it was granted, if that was in one: then `until` counts from its begin, and is put off once it passes. */
+  stretch: Stretch | undefined = undefined;
   /** The fencing token of this acquisition; below 2^53, so that a number is exact. */
   fence = 0;
   watcher: LeaseWatcher | undefined = undefined;
@@ -78,20 +81,23 @@ export class Lease implements Ask {
   alive(now: Milliseconds): boolean {
     if (this.state === 'held') this.watcher?.look?.(this);
     if (this.state !== 'held') return false;
+    if (this.stretch && now >= this.until) this.#countFrom(this.stretch.end ?? now);
     if (now < this.until) return true;
     this.lose(this.watcher?.atDeadline ?? 'expired');
     return false;
   }
 
-  grant(fence: number, until: Milliseconds): void {
+  grant(fence: number, until: Milliseconds, stretch?: Stretch): void {
     this.state = 'held';
     this.fence = fence;
     this.until = until;
+    this.stretch = stretch;
     this.watcher?.granted(this);
   }
 
   move(until: Milliseconds): void {
     this.until = until;
+    this.stretch = undefined;
     this.watcher?.moved(this);
   }
 
@@ -99,6 +105,12 @@ export class Lease implements Ask {
     if (this.state !== 'held') return;
     this.state = reason;
     this.watcher?.lost(this, reason);
+  }
+
+  /** The end of the stretch, or who looks while it lasts, gives the hold all of its ttl. */
+  #countFrom(moment: Milliseconds): void {
+    this.stretch = undefined;
+    this.until = moment + this.ttl;
   }
 
   /** Why it was lost; undefined if it was not. */

@@ -80,12 +80,12 @@ export class Lock implements AsyncDisposable {
   unlock(): Promise<void> {
     const lease = this.#lease;
     const again = lease?.state === 'unsure';
-    const now = performance.now();
+    const now = this.#queues.releaseTime(lease);
     if (!lease || !(again || lease.alive(now))) return Promise.reject(this.#notHeld());
     lease.state = 'releasing';
     this.#watch?.rest();
     const { store } = this.#queues;
-    const release = store.immediate ? undefined : new Release(lease, again, store);
+    const release = store.alone ? undefined : new Release(lease, again, store);
     const answer = this.#queues.release(lease, now, release);
     if (answer !== true) return (release ?? new Release(lease, again, store)).wait(answer);
     lease.state = 'ended';

@@ -1,4 +1,5 @@
 import { durationText, timerDelay } from '../../duration.js';
+import type { CoarseClock } from './coarse_clock.js';
 import { ProviderUnreachableError } from './errors.js';
 import type { Lease } from './lease.js';
 import type { WaitTerms } from './options.js';
@@ -29,6 +30,7 @@ export class KeyQueue implements WaiterHost {
   constructor(
     private readonly place: Place,
     private readonly store: LockStore,
+    private readonly clock?: CoarseClock,
   ) {}
 
   /** Nobody stands here, and nothing is asked. */
@@ -208,7 +210,7 @@ export class KeyQueue implements WaiterHost {
     waiter.taken = true;
     this.#chain.remove(waiter);
     this.place.holder = waiter.lease;
-    waiter.lease.grant(grant.fence, grant.until);
+    waiter.lease.grant(grant.fence, grant.until, this.clock?.stretch);
     waiter.resolve();
   }
 

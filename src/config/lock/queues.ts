@@ -1,11 +1,12 @@
 import { timerDelay, type Milliseconds } from '../../duration.js';
 import { NotReadyError } from '../../errors.js';
+import { CoarseClock } from './coarse_clock.js';
 import { NotObtainedError, ProviderUnreachableError } from './errors.js';
 import type { Lease } from './lease.js';
 import type { WaitTerms } from './options.js';
 import { Place } from './place.js';
 import type { StoreCopy } from './provider/index.js';
-import type { Answer, Asker, LockStore } from './provider/store.js';
+import { isOwn, type Answer, type Asker, type LockStore, type OwnStore } from './provider/store.js';
 import { KeyQueue } from './queue.js';
 import { Refreshes } from './refresh.js';
 import { Renewal, Renewals, type LeaseRenewal, type RenewalFigures } from './renewal.js';
@@ -16,6 +17,9 @@ const SWEEP_FROM = 16_384;
 
 /** The keys of one factory, in front of its store: who of this process holds each, and who waits for it. */
 export class Queues {
+  readonly #own: OwnStore | undefined;
+  /** Of a store of our own. */
+  readonly #clock: CoarseClock | undefined;
   readonly #keys = new Map<string, Place>();
   #sweeper: MapIterator<[string, Place]> | undefined;
   #closed: NotReadyError | undefined;
@@ -33,6 +37,10 @@ export class Queues {
     copy?: StoreCopy,
     start = startThread,
   ) {
+    if (isOwn(store)) {
+      this.#own = store;
+      this.#clock = new CoarseClock();
+    }
     const moved = (lease: Lease): void => lease.place?.line?.serve();
     const lose = (lease: Lease): void => this.lose(lease);
     this.#refreshes = new Refreshes(store, { moved, gone: lose });
@@ -64,18 +72,25 @@ export class Queues {
   acquire<T>(lease: Lease, terms: WaitTerms, once: boolean, value: T): Promise<T> | undefined {
     if (this.#closed) throw this.#closed;
     if (terms.signal?.aborted) throw terms.signal.reason;
-    const now = performance.now();
+    const now = this.#clock ? this.#clock.now() : performance.now();
     const place = (lease.place = this.#keys.get(lease.key) ?? this.#open(lease.key, now));
-    if (this.store.immediate && place.free(now)) {
-      const answer = this.store.obtain(lease, now);
-      if (answer && !(answer instanceof Promise) && answer.granted) {
-        place.holder = lease;
-        lease.grant(answer.fence, answer.until);
-        return undefined;
-      }
+    if (this.#own && place.free(now)) {
+      const { fence, until } = this.#own.obtain(lease, now);
+      place.holder = lease;
+      lease.grant(fence, until, this.#clock?.stretch);
+      return undefined;
     }
-    const line = (place.line ??= new KeyQueue(place, this.store));
-    if (once && (line.waitedFor || place.held(now))) throw new NotObtainedError(lease.key, 0);
+    return this.#stand(place, lease, terms, once, now, value);
+  }
+
+  /** When the hold of `lease` is given back, on `performance.now()`. */
+  releaseTime(lease: Lease | undefined): Milliseconds {
+    return this.#clock && lease ? this.#clock.since(lease.stretch) : performance.now();
+  }
+
+  #stand<T>(place: Place, lease: Lease, terms: WaitTerms, once: boolean, now: Milliseconds, value: T): Promise<T> {
+    const line = (place.line ??= new KeyQueue(place, this.store, this.#clock));
+    if (once && (line.waitedFor || place.held(performance.now()))) throw new NotObtainedError(lease.key, 0);
     return line.join(lease, terms, once, now, value);
   }
 
@@ -167,6 +182,7 @@ export class Queues {
 
   #free(lease: Lease, now: Milliseconds, asker?: Asker<boolean>): Answer<boolean> | undefined {
     const { place } = lease;
+    if (this.#own) return this.#own.release(lease);
     // A store of one's own may throw where it should reject.
     try {
       // Asked again after a release that was not answered.

@@ -1,21 +1,21 @@
 import type { Milliseconds } from '../../../duration.js';
-import type { Answer, Ask, Grant, LockStore, Refusal } from './store.js';
+import type { Answer, Ask, Grant, OwnStore, Refusal } from './store.js';
 
 /**
  * Locks in the memory of this process. The queue in front knows every hold of this process and its deadline, and nobody
  * else can have one, so that whatever it asks for is granted at once: a lock here is that queue over a map, with no
  * timer unless somebody waits. A hold lasts for its ttl, however many keys there are.
  */
-export class GoCacheStore implements LockStore {
+export class GoCacheStore implements OwnStore {
+  readonly alone = true;
   readonly provider = 'go_cache';
   readonly shortestTtl = 1;
-  readonly immediate = true;
 
   deadline(sent: Milliseconds, ttl: Milliseconds): Milliseconds {
     return sent + ttl;
   }
 
-  obtain(ask: Ask, now: Milliseconds): Answer<Grant | Refusal> {
+  obtain(ask: Ask, now: Milliseconds): Grant {
     return { granted: true, fence: nextFence(), until: now + ask.ttl };
   }
 
@@ -42,8 +42,8 @@ export class GoCacheStore implements LockStore {
 
 // One counter for the process, so that containers side by side never count backwards against each other; seeded by the
 // clock in microseconds, so that a restarted process goes on above where it was.
-let lastFence = Date.now() * 1_000;
+const lastFence = new Float64Array([Date.now() * 1_000]);
 
 function nextFence(): number {
-  return ++lastFence;
+  return (lastFence[0]! += 1);
 }

@@ -66,8 +66,8 @@ export interface Refusal {
  * ProviderError when the provider itself refused.
  */
 export interface LockStore {
-  /** Whether `obtain` answers at once. */
-  readonly immediate?: boolean;
+  /** Whether it is an {@link OwnStore}. */
+  readonly alone?: boolean;
   /** The provider's name, as configuration and messages spell it. */
   readonly provider: string;
   /** The shortest ttl that makes sense here, in milliseconds. */
@@ -105,4 +105,17 @@ export interface LockStore {
   pause(refusal: Refusal, attempt: number): Milliseconds;
   /** Gives back what the store has opened; finishes within `limit` milliseconds. */
   close(limit: Milliseconds): Promise<void>;
+}
+
+/**
+ * A store that nobody but this process has: the queue in front of it knows every hold, so that whatever it asks for is
+ * granted, at once. Its times may be those of a coarse clock.
+ */
+export interface OwnStore extends LockStore {
+  readonly alone: true;
+  obtain(ask: Ask, now: Milliseconds): Grant;
+}
+
+export function isOwn(store: LockStore): store is OwnStore {
+  return store.alone === true;
 }
