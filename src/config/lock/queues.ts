@@ -88,12 +88,6 @@ export class Queues {
     return this.#clock && lease ? this.#clock.since(lease.stretch) : performance.now();
   }
 
-  #stand<T>(place: Place, lease: Lease, terms: WaitTerms, once: boolean, now: Milliseconds, value: T): Promise<T> {
-    const line = (place.line ??= new KeyQueue(place, this.store, this.#clock));
-    if (once && (line.waitedFor || place.held(performance.now()))) throw new NotObtainedError(lease.key, 0);
-    return line.join(lease, terms, once, now, value);
-  }
-
   /**
    * Frees what the lease holds.
    * @param asker who may be told the answer after this returned undefined
@@ -180,11 +174,18 @@ export class Queues {
     if (failed) throw failed.reason;
   }
 
+  /** Somebody else may have the key: gets in line. */
+  #stand<T>(place: Place, lease: Lease, terms: WaitTerms, once: boolean, now: Milliseconds, value: T): Promise<T> {
+    const line = (place.line ??= new KeyQueue(place, this.store, this.#clock));
+    if (once && (line.waitedFor || place.held(performance.now()))) throw new NotObtainedError(lease.key, 0);
+    return line.join(lease, terms, once, now, value);
+  }
+
   #free(lease: Lease, now: Milliseconds, asker?: Asker<boolean>): Answer<boolean> | undefined {
     const { place } = lease;
-    if (this.#own) return this.#own.release(lease);
     // A store of one's own may throw where it should reject.
     try {
+      if (this.#own) return this.#own.release(lease);
       // Asked again after a release that was not answered.
       if (lease.takenOver) return true;
       if (!place?.line || place.holder !== lease) return this.store.release(lease, false, asker);
