@@ -295,6 +295,21 @@ describe('waiting on Redis', () => {
     expect(await redis.exists(`${prefix}odd`, `${prefix}odd:~q`)).toBe(0);
   });
 
+  it('entries of a careless client, whose ttl or block is no whole number, are passed over', async () => {
+    const careless = redis.duplicate();
+    await careless.subscribe('mlk:careless');
+    const held = await ours.new('careless', '60s').lock();
+    const numbers = ['1500.0', '0', '', '-5', '0x10', '1e3', ' 7', '9'.repeat(30)];
+    const entries = numbers.flatMap((bad, n) => [`mlk:careless|${n}|${bad}|1|v`, `mlk:careless|${n}|1000|${bad}|v`]);
+    await redis.rpush(`${prefix}careless:~q`, ...entries);
+    const wait = theirs.new('careless', '60s').lock();
+    await eventually(async () => expect(await line('careless')).toBe(entries.length + 1));
+    await held.unlock();
+    await (await wait).unlock();
+    expect(await redis.exists(`${prefix}careless`, `${prefix}careless:~q`)).toBe(0);
+    await careless.quit();
+  });
+
   it('a message from a stranger grants nothing that was not given', async () => {
     const held = await theirs.new('forged', '60s').lock();
     const wait = ours.new('forged', '60s');

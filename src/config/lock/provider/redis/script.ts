@@ -43,7 +43,7 @@ import { createHash } from 'node:crypto';
  *   P      milliseconds >= 0, or -1 when it has no end, or -3 when the value does not have the key
  *   an error    that operation failed; the others are not concerned
  *
- * An entry is \`channel|wid|ttl|block|value\`; who is given the key is told on its channel: \`wid|fence|time\`. A channel that
+ * An entry is \`channel|wid|ttl|block|value\`, ttl and block whole numbers from 1; another is passed over. Who is given the key is told on its channel: \`wid|fence|time\`. A channel that
  * nobody hears on this server means a dead process: the next in line is given the key, in the same step. The key is set
  * and the guard is written before anybody is told, so that no fence is ever given out twice. T, O and K
  * answer their own value as a success, so that they can be sent again when the answer was lost. A fence is the server's time in
@@ -169,8 +169,8 @@ local function hand_on(key, queue)
   repeat
     local entry = redis.pcall('LPOP', queue)
     if type(entry) ~= 'string' then return false end
-    local channel, wid, ttl, block, value = string.match(entry, '^(.-)|(.-)|(.-)|(.-)|(.*)$')
-    if channel and heard(channel) then
+    local channel, wid, ttl, block, value = string.match(entry, '^(.-)|(.-)|([1-9]%d*)|([1-9]%d*)|(.*)$')
+    if channel and #ttl <= 15 and #block <= 15 and heard(channel) then
       local fence = give(key, value, ttl, block)
       -- Of the connections that it has something for, Redis writes to the last one first. So that the next holder's process
       -- is woken before the releaser's, which goes on with its own work, something is said to the releaser first.
