@@ -1,6 +1,11 @@
 import type { ChildProcess } from 'node:child_process';
+import { isatty } from 'node:tty';
 
-const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
+/** What ends a process that does not look after it. SIGUSR1 does not end Node. */
+const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP', 'SIGQUIT', 'SIGUSR2'] as const;
+
+/** What keys of a terminal send, to the command as well. */
+const KEYS: readonly NodeJS.Signals[] = ['SIGINT', 'SIGQUIT'];
 
 /** The process was asked to end before its command ran. */
 export class Interrupted extends Error {
@@ -37,11 +42,14 @@ export class Interrupts {
 
   readonly #heard = (signal: NodeJS.Signals): void => {
     if (!this.#child) this.#waiting.abort(new Interrupted(signal));
-    else if (signal !== 'SIGINT' || !isAtTerminal()) this.#child.kill(signal);
+    else if (!KEYS.includes(signal) || !isAtTerminal()) this.#child.kill(signal);
   };
 }
 
-/** There Ctrl-C reaches the command without us; a second SIGINT makes many programs drop what they are doing. */
+/**
+ * There Ctrl-C reaches the command without us; a second SIGINT makes many programs drop what they are doing. Asked of the
+ * descriptors: `process.stdin` would make a pipe that is the command's input as well one that nobody can wait at.
+ */
 function isAtTerminal(): boolean {
-  return process.stdin.isTTY || process.stdout.isTTY || process.stderr.isTTY;
+  return [0, 1, 2].some((descriptor) => isatty(descriptor));
 }

@@ -22,7 +22,7 @@ export const lockCommand: Command = {
   about: 'Take a lock, run a command, give the lock back: flock(1) for every machine that shares a Redis.',
   more:
     'The lease is renewed while the command runs. The command finds the key in MCUBE_LOCK_KEY and, in MCUBE_LOCK_FENCE,\n' +
-    'a number that grows with each holder of the key. SIGINT, SIGTERM and SIGHUP are passed on to it.\n\n' +
+    'a number that grows with each holder of the key. Signals that would end this program are passed on to it.\n\n' +
     'Exit code: that of the command, 128 and the number of the signal that ended it, or\n' +
     '  64  the command line is wrong\n' +
     '  69  the provider does not answer, or refuses\n' +
@@ -50,7 +50,7 @@ export const lockCommand: Command = {
     const wish = readWish(input);
     return withSetup(input, terminal, () => {
       warnIfAlone(wish, terminal);
-      return runLocked(wish);
+      return runLocked(wish, terminal);
     });
   },
 };
@@ -93,7 +93,7 @@ function duration(option: string, text: string, least: number): number {
   } catch (error) {
     if (!(error instanceof InvalidArgumentError)) throw error;
     throw new UsageError(
-      `${option}: found ${JSON.stringify(text)}, expected a duration such as "500ms", "10s", "1m30s"`,
+      `${option}: found ${JSON.stringify(text)}, expected a duration from ${least}ms such as "500ms", "10s", "1m30s"`,
     );
   }
 }
@@ -107,10 +107,10 @@ function warnIfAlone({ prefix }: Wish, terminal: Terminal): void {
   );
 }
 
-async function runLocked(wish: Wish): Promise<number> {
+async function runLocked(wish: Wish, terminal: Terminal): Promise<number> {
   const interrupts = new Interrupts();
   try {
-    return await underLock(wish, interrupts);
+    return await underLock(wish, interrupts, terminal);
   } catch (error) {
     throw told(error, wish);
   } finally {
@@ -118,9 +118,13 @@ async function runLocked(wish: Wish): Promise<number> {
   }
 }
 
-async function underLock({ key, ttl, wait, once, metadata, command }: Wish, interrupts: Interrupts): Promise<number> {
+async function underLock(
+  { key, ttl, wait, once, metadata, command }: Wish,
+  interrupts: Interrupts,
+  terminal: Terminal,
+): Promise<number> {
   const { signal } = interrupts;
-  const routine = (held: lock.Held) => runCommand(key, command, held, interrupts);
+  const routine = (held: lock.Held) => runCommand(key, command, held, interrupts, terminal);
   if (!once) return lock.L().run(key, ttl, routine, { signal, wait, metadata });
   const outcome = await lock.L().tryRun(key, ttl, routine, { signal, metadata });
   if (outcome.ran) return outcome.value;
@@ -137,7 +141,7 @@ function told(error: unknown, { key, prefix }: Wish): unknown {
     });
   }
   if (error instanceof LockLostError)
-    return new ExitError(EXIT.software, `${error.message}; the command was ended`, { cause: error });
+    return new ExitError(EXIT.software, `${error.message}; the command has ended`, { cause: error });
   const isRedis = error instanceof ProviderUnreachableError && lock.L().provider === 'redis';
   return isRedis ? new ExitError(EXIT.unavailable, noRedis(prefix, error), { cause: error }) : error;
 }

@@ -43,6 +43,8 @@ describe('mcube-lock lock, on go_cache', () => {
     expect(none).toMatchObject({ code: 127, err: expect.stringContaining('no such command') });
     const text = await say('lock', 'key', '--', dir.file('text.txt'));
     expect(text).toMatchObject({ code: 126, err: expect.stringContaining('cannot be run') });
+    const under = await say('lock', 'key', '--', dir.file('text.txt/under'));
+    expect(under).toMatchObject({ code: 126, err: expect.stringContaining('ENOTDIR') });
   });
 
   it('takes the lock once more after each end, and leaves no listener', async () => {
@@ -159,12 +161,15 @@ describe('mcube-lock lock, on redis', () => {
     expect(all.map(({ code, stderr }) => `${code} ${stderr}`)).toEqual(Array(5).fill('0 '));
   });
 
-  it.each(['SIGTERM', 'SIGINT', 'SIGHUP'] as const)('passes %s on, and frees the key', async (signal) => {
-    const script = `trap 'echo heard; exit 7' ${signal.slice(3)}; echo ready; while :; do sleep 0.02; done`;
-    const ended = await locked([], script, (pid) => process.kill(pid, signal));
-    expect(ended).toMatchObject({ code: 7, stdout: 'ready\nheard\n', stderr: '' });
-    expect(await client.exists(key)).toBe(0);
-  });
+  it.each(['SIGTERM', 'SIGINT', 'SIGHUP', 'SIGQUIT', 'SIGUSR2'] as const)(
+    'passes %s on, and frees the key',
+    async (signal) => {
+      const script = `trap 'echo heard; exit 7' ${signal.slice(3)}; echo ready; while :; do sleep 0.02; done`;
+      const ended = await locked([], script, (pid) => process.kill(pid, signal));
+      expect(ended).toMatchObject({ code: 7, stdout: 'ready\nheard\n', stderr: '' });
+      expect(await client.exists(key)).toBe(0);
+    },
+  );
 
   it.each([
     ['SIGINT', 130],
@@ -195,6 +200,39 @@ describe('mcube-lock lock, on redis', () => {
     expect(ended).toMatchObject({ code: 70, stdout: 'ready\nended\n', timedOut: false });
     expect(line(ended.stderr)).toContain('lost');
     expect(await client.get(key)).toBe(left);
+  });
+
+  it('ends with 70 when the lock of a command that has ended turns out to be lost', async () => {
+    const ended = await locked([], 'echo ready; sleep 0.4; exit 5', () => client.del(key));
+    expect(ended).toMatchObject({ code: 70, stdout: 'ready\n' });
+    expect(line(ended.stderr)).toContain('lost');
+  });
+
+  it("leaves the command's input as it is, whatever is passed on", async () => {
+    const script = `trap 'read word; echo "got $word"; exit 0' INT; echo ready; while :; do sleep 0.02; done`;
+    const child = spawn(process.execPath, [PROGRAM, 'lock', key, '--', 'sh', '-c', script], {
+      env: { ...process.env, ...onRedis() },
+      stdio: ['pipe', 'pipe', 'inherit'],
+    });
+    let said = '';
+    child.stdout.on('data', (text: Buffer) => (said += text.toString()));
+    await once(child.stdout, 'data');
+    child.kill('SIGINT');
+    await sleep(300);
+    child.stdin.write('word\n');
+    expect(await once(child, 'close')).toEqual([0, null]);
+    expect(said).toBe('ready\ngot word\n');
+  });
+
+  it('gives its exit code though nobody reads what it says', async () => {
+    await client.set(key, 'another', 'PX', 20_000);
+    const args = [PROGRAM, 'lock', key, '--try', '--', 'true'];
+    const child = spawn(process.execPath, args, {
+      env: { ...process.env, ...onRedis() },
+      stdio: ['ignore', 'ignore', 'pipe'],
+    });
+    child.stderr.destroy();
+    expect(await once(child, 'close')).toEqual([75, null]);
   });
 
   it('ends with 69 and says how to get a Redis when none answers', async () => {
