@@ -126,8 +126,8 @@ export const BROKEN = [
   {
     promise: 'wait is independent of ttl',
     file: lock('waiter.ts'),
-    from: 'this.#armEnd(this.terms.wait);',
-    to: 'this.#armEnd(Math.min(this.terms.wait, this.lease.ttl));',
+    from: 'this.#armEnd(this.since + this.terms.wait, this.since);',
+    to: 'this.#armEnd(this.since + Math.min(this.terms.wait, this.lease.ttl), this.since);',
     tests: [MEMORY],
   },
   {
@@ -147,10 +147,8 @@ export const BROKEN = [
   {
     promise: 'the wall clock is never used for a duration',
     file: lock('lock.ts'),
-    from: `    const lease = this.#held();
-    return lease ? Math.max(0, lease.until - performance.now()) : 0;`,
-    to: `    const lease = this.#held();
-    return lease ? Math.max(0, lease.until - (Date.now() - performance.timeOrigin)) : 0;`,
+    from: 'return this.#lease?.left(performance.now()) ?? 0;',
+    to: 'return this.#lease?.left(Date.now() - performance.timeOrigin) ?? 0;',
     tests: [MEMORY],
   },
   {
@@ -1005,9 +1003,38 @@ export const BROKEN = [
   {
     promise: 'a single try in a full turn finds a hold that has run out free',
     file: lock('queues.ts'),
-    from: 'place.held(performance.now())',
+    from: 'place.held(came)',
     to: 'place.held(now)',
     tests: [CLOCK],
+  },
+  {
+    promise: 'who waits for a while finds a hold of a full turn that has run out free',
+    file: lock('queues.ts'),
+    from: 'once || terms.retry || terms.wait !== undefined ? performance.now() : now',
+    to: 'once ? performance.now() : now',
+    tests: [CLOCK],
+  },
+  {
+    promise: 'who asks how long a hold lasts does not lose it',
+    file: lock('lock.ts'),
+    from: 'await (store.left?.(lease) ?? this.remaining())',
+    to: 'await (store.left?.(lease) ?? Math.max(0, lease.until - performance.now()))',
+    tests: [CLOCK],
+  },
+  {
+    promise: 'time goes on though mocked timers were dropped',
+    file: lock('coarse_clock.ts'),
+    from: '    atEndOfTurn(end);\n',
+    to: '    atEndOfTurn(() => undefined);\n',
+    tests: [CLOCK],
+    only: 'mocked',
+  },
+  {
+    promise: 'a wait of many weeks is as long as was asked',
+    file: lock('waiter.ts'),
+    from: 'return this.#armEnd(end, later);',
+    to: 'return this.#armEnd(this.since + end - later, later);',
+    tests: [QUEUE],
   },
   {
     promise: 'a hold of an earlier turn is given back in time or not at all, however full this turn is',

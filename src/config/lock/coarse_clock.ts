@@ -1,6 +1,7 @@
+import { setImmediate as atEndOfTurn } from 'node:timers';
 import type { Milliseconds } from '../../duration.js';
 
-/** Looks that follow each other within this time count as of one turn of the event loop. */
+/** Looks that follow each other within this time are in quick succession, as in one turn of the event loop. */
 const NEAR: Milliseconds = 0.1;
 
 /** After so many of them the rest of the turn is a stretch: the immediate that tells its end costs as much as 20 to 100 looks. */
@@ -16,7 +17,7 @@ export class Stretch {
 }
 
 /**
- * The time, for locks that are inside this process alone: there a look at the clock is up to a fifth of what a lock and its
+ * The time, for locks that are inside this process alone: there two looks at the clock are up to a fifth of what a lock and its
  * release cost. Where looks are rare, each is the true one. Where a turn of the event loop is full of them, the time stands
  * still for a stretch; who counts from a time of it counts from its `end` where more is to be promised, not less.
  * @see Linux: CLOCK_MONOTONIC_COARSE, the source of the idea
@@ -25,6 +26,7 @@ export class CoarseClock {
   /** The stretch that is now, if any. */
   stretch: Stretch | undefined = undefined;
   #time: Milliseconds = -Infinity;
+  /** In quick succession so far; in a stretch, since it began. */
   #looks = 0;
   #waitsForEnd = false;
 
@@ -53,11 +55,14 @@ export class CoarseClock {
     this.#looks = 0;
     if (this.#waitsForEnd) return;
     this.#waitsForEnd = true;
-    setImmediate(() => {
+    const end = (): void => {
       this.#waitsForEnd = false;
       this.#looks = 0;
       if (this.stretch) this.#close(performance.now());
-    });
+    };
+    // Node's own, for mocked timers may be dropped without having run. Where time is mocked, its turns end as well.
+    atEndOfTurn(end);
+    if (globalThis.setImmediate !== atEndOfTurn) globalThis.setImmediate?.(end);
   }
 
   #close(now: Milliseconds): void {

@@ -26,9 +26,9 @@ export interface LeaseWatcher {
 /** One acquisition of a key: what identifies its holder, until when it is ours, and whether it still is. */
 export class Lease implements Ask {
   state: LeaseState = 'asking';
-  /** Deadline on `performance.now()`; never later than the provider's own. */
+  /** Deadline on `performance.now()`, never later than the provider's own; right once `alive` has looked at it. */
   until: Milliseconds = 0;
-  /** Where it was granted, if that was in one: then `until` counts from its begin, and is put off once it passes. */
+  /** The stretch it was granted in, if any: `until` counts from its begin, and from its end once `alive` sees that pass. */
   stretch: Stretch | undefined = undefined;
   /** The fencing token of this acquisition; below 2^53, so that a number is exact. */
   fence = 0;
@@ -85,6 +85,11 @@ export class Lease implements Ask {
     if (now < this.until) return true;
     this.lose(this.watcher?.atDeadline ?? 'expired');
     return false;
+  }
+
+  /** For how long it is surely ours from `now` on; 0 when it is not. */
+  left(now: Milliseconds): Milliseconds {
+    return this.alive(now) ? this.until - now : 0;
   }
 
   grant(fence: number, until: Milliseconds, stretch?: Stretch): void {

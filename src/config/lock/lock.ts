@@ -156,8 +156,7 @@ export class Lock implements AsyncDisposable {
 
   /** Milliseconds for which the lease is surely ours, by our own clock; 0 when it is not. */
   remaining(): Milliseconds {
-    const lease = this.#held();
-    return lease ? Math.max(0, lease.until - performance.now()) : 0;
+    return this.#lease?.left(performance.now()) ?? 0;
   }
 
   /**
@@ -166,7 +165,8 @@ export class Lock implements AsyncDisposable {
    */
   async ttlLeft(): Promise<Milliseconds> {
     const lease = this.#held();
-    const left = lease ? await this.#queues.store.left(lease) : 0;
+    const { store } = this.#queues;
+    const left = lease ? await (store.left?.(lease) ?? this.remaining()) : 0;
     if (lease && left === 0) this.#queues.lose(lease);
     return left;
   }

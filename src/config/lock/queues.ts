@@ -177,8 +177,10 @@ export class Queues {
   /** Somebody else may have the key: gets in line. */
   #stand<T>(place: Place, lease: Lease, terms: WaitTerms, once: boolean, now: Milliseconds, value: T): Promise<T> {
     const line = (place.line ??= new KeyQueue(place, this.store, this.#clock));
-    if (once && (line.waitedFor || place.held(performance.now()))) throw new NotObtainedError(lease.key, 0);
-    return line.join(lease, terms, once, now, value);
+    // Who does not wait until it is given the key is told by the true time.
+    const came = once || terms.retry || terms.wait !== undefined ? performance.now() : now;
+    if (once && (line.waitedFor || place.held(came))) throw new NotObtainedError(lease.key, 0);
+    return line.join(lease, terms, once, came, value);
   }
 
   #free(lease: Lease, now: Milliseconds, asker?: Asker<boolean>): Answer<boolean> | undefined {

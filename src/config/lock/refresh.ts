@@ -117,7 +117,7 @@ export class Refreshes {
   }
 
   #move(lease: Lease, until: Milliseconds): void {
-    if (until === lease.until) return;
+    if (until === lease.until && !lease.stretch) return;
     lease.move(until);
     this.host.moved(lease);
   }

@@ -185,8 +185,9 @@ export class Renewals {
   }
 
   #renew(one: Renewal, lease: Lease, now: Milliseconds): void {
-    this.#leastLeft = Math.min(this.#leastLeft, Math.max(0, lease.until - now) / one.life);
-    if (!lease.alive(now)) return this.remove(one);
+    const left = lease.left(now);
+    this.#leastLeft = Math.min(this.#leastLeft, left / one.life);
+    if (left === 0) return this.remove(one);
     const ttl = Math.min(one.life, Math.floor(one.end - now));
     const isLast = ttl < one.life;
     if (isLast && !this.#gains(lease, ttl, now)) return this.#stop(one);

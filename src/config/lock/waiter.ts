@@ -1,4 +1,4 @@
-import { timerDelay } from '../../duration.js';
+import { timerDelay, type Milliseconds } from '../../duration.js';
 import { ignoreAbort, onAbort, type Abortable } from './abort.js';
 import { Chain, type Link } from './chain.js';
 import { NotObtainedError } from './errors.js';
@@ -89,7 +89,7 @@ export class Waiter implements Line, Link<Waiter>, Asker<Grant | Refusal>, Abort
     this.#resolve = settlers.resolve;
     this.#reject = settlers.reject;
     if (this.terms.signal) onAbort(this.terms.signal, this);
-    if (!this.once && this.terms.wait !== undefined) this.#armEnd(this.terms.wait);
+    if (!this.once && this.terms.wait !== undefined) this.#armEnd(this.since + this.terms.wait, this.since);
     return promise;
   }
 
@@ -123,14 +123,17 @@ export class Waiter implements Line, Link<Waiter>, Asker<Grant | Refusal>, Abort
     this.host.gaveUp(this);
   }
 
-  #armEnd(ms: number): void {
-    this.#end = setTimeout(() => {
-      const rest = this.since + ms - performance.now();
-      // A timer may fire up to a millisecond early, and a long wait takes several timers.
-      if (rest > 0) return this.#armEnd(rest);
-      this.reject(this.host.waitOver(this));
-      this.host.gaveUp(this);
-    }, timerDelay(ms));
+  #armEnd(end: Milliseconds, now: Milliseconds): void {
+    this.#end = setTimeout(
+      () => {
+        const later = performance.now();
+        // A timer may fire up to a millisecond early, and a long wait takes several timers.
+        if (later < end) return this.#armEnd(end, later);
+        this.reject(this.host.waitOver(this));
+        this.host.gaveUp(this);
+      },
+      timerDelay(end - now),
+    );
   }
 
   #leave(): void {

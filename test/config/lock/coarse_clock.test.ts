@@ -4,6 +4,7 @@ import { setImmediate as nextTurn } from 'node:timers/promises';
 import { CoarseClock } from '../../../src/config/lock/coarse_clock.js';
 import { LockNotHeldError, type Lock } from '../../../src/config/lock/index.js';
 import { lock } from '../../../src/index.js';
+import { eventually } from '../../support/time.js';
 
 /** More looks than a turn may have that is not a full one. */
 const MANY = 100;
@@ -44,6 +45,16 @@ describe('the clock of locks in memory', () => {
     expect(stretch?.end).toBe(1_050);
     expect(clock.now()).toBe(1_050);
     expect(clock.stretch).toBeUndefined();
+  });
+
+  it('goes on in the next turn though mocked timers came and went without it', async () => {
+    const clock = new CoarseClock();
+    const mocked = jest.spyOn(globalThis, 'setImmediate').mockImplementation(() => ({}) as NodeJS.Immediate);
+    for (let n = 0; n < MANY; n += 1) clock.now();
+    mocked.mockRestore();
+    time += 50;
+    await nextTurn();
+    expect(clock.now()).toBe(1_050);
   });
 
   it('goes on in a turn that never ends, every 128 looks', () => {
@@ -116,6 +127,58 @@ describe('leases in a full turn', () => {
     await expect(given.unlock()).rejects.toThrow(LockNotHeldError);
     await expect(factory.new('wanted', TTL).tryLock()).resolves.toHaveProperty('held', true);
     expect(wanted.held).toBe(false);
+    await factory.close();
+  });
+
+  it.each([{ retry: lock.noRetry() }, { wait: 1 }, { wait: 0 }])(
+    'are judged by the true time by who waits with %j',
+    async (options) => {
+      const factory = lock.open({ provider: 'go_cache' });
+      await factory.new('k', TTL).tryLock();
+      await nextTurn();
+      await fill(factory);
+      time += TTL;
+      await expect(factory.new('k', TTL).lock(options)).resolves.toHaveProperty('held', true);
+      await factory.close();
+    },
+  );
+
+  it('are not lost by who asks how long they last, at whatever moment', async () => {
+    const factory = lock.open({ provider: 'go_cache' });
+    await fill(factory);
+    const held = await factory.new('k', TTL).tryLock();
+    time += 50;
+    await nextTurn();
+    // The deadline by the begin of the stretch passes between two looks.
+    time = 1_000 + TTL - 0.001;
+    jest.spyOn(performance, 'now').mockImplementation(() => (time += 0.001) - 0.001);
+    expect(await held.ttlLeft()).toBeGreaterThan(0);
+    expect(await held.ttlLeft()).toBeCloseTo(50, 1);
+    expect(held.held).toBe(true);
+    await factory.close();
+  });
+
+  it('end with the lifetime of a refresh, also if that gives the deadline that they seemed to have', async () => {
+    const factory = lock.open({ provider: 'go_cache' });
+    await fill(factory);
+    const held = await factory.new('k', TTL).tryLock();
+    time += 50;
+    await nextTurn();
+    await held.refresh(TTL - 50);
+    time += TTL - 50;
+    expect(held.held).toBe(false);
+    await factory.close();
+  });
+
+  it('are renewed in time by the figures, too', async () => {
+    const factory = lock.open({ provider: 'go_cache' });
+    await fill(factory);
+    const held = await factory.new('k', TTL, { renew: true }).lock();
+    time += 2 * TTL;
+    await nextTurn();
+    await eventually(() => expect(factory.renewal.rounds).toBe(1));
+    expect(factory.renewal.leastLeft).toBe(1);
+    expect(held.held).toBe(true);
     await factory.close();
   });
 

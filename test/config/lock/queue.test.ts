@@ -64,6 +64,19 @@ describe('a key in memory', () => {
     expect(jest.getTimerCount()).toBe(0);
   });
 
+  it('is waited for as long as was asked, also where that takes several timers', async () => {
+    const factory = new LockFactory(new GoCacheStore());
+    await factory.new('k', '87000h').lock();
+    const wait = factory.new('k', '1s').lock({ wait: 60 * 86_400_000 });
+    const ended = expect(wait).rejects.toMatchObject({ waited: 60 * 86_400_000 });
+    const settled = jest.fn();
+    wait.catch(settled);
+    await jest.advanceTimersByTimeAsync(60 * 86_400_000 - 1);
+    expect(settled).not.toHaveBeenCalled();
+    await jest.advanceTimersByTimeAsync(1);
+    await ended;
+  });
+
   it('is held to the last moment of its ttl and free in the next', async () => {
     const factory = new LockFactory(new GoCacheStore());
     const held = await factory.new('k', 1_000).lock();

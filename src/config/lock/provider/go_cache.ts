@@ -27,10 +27,6 @@ export class GoCacheStore implements OwnStore {
     return true;
   }
 
-  left(ask: Ask): Answer<Milliseconds> {
-    return Math.max(0, ask.until - performance.now());
-  }
-
   abandon(): void {}
 
   pause(refusal: Refusal): Milliseconds {
@@ -41,7 +37,7 @@ export class GoCacheStore implements OwnStore {
 }
 
 // One counter for the process, so that containers side by side never count backwards against each other; seeded by the
-// clock in microseconds, so that a restarted process goes on above where it was.
+// clock in microseconds, so that a restarted process goes on above where it was. In an array no number is made anew each time.
 const lastFence = new Float64Array([Date.now() * 1_000]);
 
 function nextFence(): number {

@@ -94,8 +94,8 @@ export interface LockStore {
    * @param asker who may be told the answer, once, after this returned undefined
    */
   release(ask: Ask, followed?: boolean, asker?: Asker<boolean>): Answer<boolean> | undefined;
-  /** Milliseconds until the hold of `ask.value` ends; 0 when it does not have the key. */
-  left(ask: Ask): Answer<Milliseconds>;
+  /** Milliseconds until the hold of `ask.value` ends; 0 when it does not have the key. Left out, its lease tells that. */
+  left?(ask: Ask): Answer<Milliseconds>;
   /**
    * Nobody wants what was asked for any more: sees to it that no hold of it stays, for as long as one could. `ask.value` is
    * that of the question now, and may be another later, if the key is asked for again.
