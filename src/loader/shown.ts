@@ -29,13 +29,21 @@ export function isTable(value: unknown): value is Record<string, unknown> {
   return Object.prototype.toString.call(value) === '[object Object]';
 }
 
+/** Whether a URL with a comma in its password has become several items: then any may be a piece of it. */
+function isTorn(items: readonly unknown[]): boolean {
+  const texts = items.filter((item) => typeof item === 'string');
+  const begins = texts.some((text) => text.includes('://') && !text.includes('@'));
+  return begins && texts.some((text) => text.includes('@') && !text.includes('://'));
+}
+
 function number(value: number): string {
   if (Number.isFinite(value)) return String(value);
   return Number.isNaN(value) ? 'nan' : value > 0 ? 'inf' : '-inf';
 }
 
 function list(items: readonly unknown[]): string {
-  const first = items.slice(0, ITEMS).map((item) => (Array.isArray(item) ? 'a list' : shown(item)));
+  const one = isTorn(items) ? () => '"***"' : (item: unknown) => (Array.isArray(item) ? 'a list' : shown(item));
+  const first = items.slice(0, ITEMS).map(one);
   if (items.length > ITEMS) first.push(`… (${items.length} items)`);
   return `[${first.join(', ')}]`;
 }

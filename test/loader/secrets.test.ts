@@ -40,6 +40,7 @@ describe('a secret', () => {
     ['in a URL', { values: { one: { url: `redis://user:${SECRET}@host:6379` } } }],
     ['in a URL, an @ in it', { values: { one: { url: `redis://:a@${SECRET}@host` } } }],
     ['in a URL without a scheme', { values: { one: { url: `${SECRET}@host:6379` } } }],
+    ['in a URL with commas, torn into items', { values: { one: { url: ['redis://u:x', SECRET, 'y@h'] } } }],
     ['in a query', { values: { one: { url: `redis://host?password=${SECRET}` } } }],
     ['in TOML without quotes', { files: { 'a.toml': `[one]\npassword = ${SECRET}\n` } }],
     ['in TOML without the second quote', { files: { 'a.toml': `[one]\npassword = "${SECRET}\n` } }],

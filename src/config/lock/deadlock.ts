@@ -42,9 +42,11 @@ export function callSite<K extends string>(
   method: K,
   object: Readonly<Record<K, (...args: never[]) => unknown>>,
 ): string {
-  const trace: { stack?: string } = {};
+  const trace: { stack?: unknown } = {};
   Error.captureStackTrace(trace, object[method]);
-  return trace.stack?.split('\n')[1]?.trim() ?? 'an unknown place';
+  // What `Error.prepareStackTrace` of the application makes of it may be anything.
+  const line = typeof trace.stack === 'string' ? trace.stack.split('\n')[1]?.trim() : undefined;
+  return line ?? 'an unknown place';
 }
 
 function live(scope: Scope | undefined): Scope | undefined {

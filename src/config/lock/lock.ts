@@ -5,6 +5,7 @@ import { Lease } from './lease.js';
 import { lockTerms, waitTerms, type LockOptions, type LockTerms, type WaitOptions } from './options.js';
 import type { Queues } from './queues.js';
 import { Release } from './release.js';
+import { NO_RETRY } from './retry.js';
 import { Watch } from './watch.js';
 
 /** A release that needs no waiting is the same for all. */
@@ -48,8 +49,9 @@ export class Lock implements AsyncDisposable {
   lock(options?: WaitOptions): Promise<this> {
     try {
       const terms = waitTerms(options, this.#terms);
-      if (this.#terms.detectDeadlock && terms.wait !== 0) refuseDeadlock(this.#queues, this.key);
-      return this.#acquire(terms, terms.wait === 0);
+      const once = terms.wait === 0 || terms.retry === NO_RETRY;
+      if (this.#terms.detectDeadlock && !once) refuseDeadlock(this.#queues, this.key);
+      return this.#acquire(terms, once);
     } catch (error) {
       return Promise.reject(error);
     }
@@ -217,9 +219,15 @@ export class Lock implements AsyncDisposable {
     const lease = new Lease(this.key, this.ttl, token, metadata);
     if (renew) this.#watch ??= new Watch();
     if (this.#watch?.begin(lease, renew ? this.#queues.renewal(maxHold) : undefined)) lease.watcher = this.#watch;
-    const wait = this.#queues.acquire(lease, terms, once, this);
-    this.#lease = lease;
-    return wait ?? Promise.resolve(this);
+    try {
+      const wait = this.#queues.acquire(lease, terms, once, this);
+      this.#lease = lease;
+      return wait ?? Promise.resolve(this);
+    } catch (error) {
+      // What becomes of the hold before, whose release is under way, still concerns us.
+      this.#watch?.stay(this.#lease);
+      throw error;
+    }
   }
 
   #refuseIfBusy(): void {

@@ -163,7 +163,7 @@ export class Queues {
       if (!lease?.alive(started)) continue;
       lease.lose('closed');
       const left = this.kept(lease);
-      answers.push(Promise.resolve(left > 0 ? this.store.refresh(lease, left) : this.#free(lease, started)));
+      answers.push(Promise.resolve(left > 0 ? this.#lengthen(lease, left) : this.#free(lease, started)));
     }
     this.#keys.clear();
     this.#renewals?.close();
@@ -172,6 +172,14 @@ export class Queues {
     await this.store.close(Math.max(0, limit - (performance.now() - started)));
     const failed = outcomes.find((outcome) => outcome.status === 'rejected');
     if (failed) throw failed.reason;
+  }
+
+  #lengthen(lease: Lease, ttl: Milliseconds): Answer<Milliseconds | undefined> {
+    try {
+      return this.store.refresh(lease, ttl);
+    } catch (error) {
+      return Promise.reject(error);
+    }
   }
 
   /** Somebody else may have the key: gets in line. */

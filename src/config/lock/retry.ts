@@ -13,9 +13,12 @@ export interface RetryStrategy {
   next(attempt: number): Milliseconds;
 }
 
+/** The one strategy of `noRetry`. */
+export const NO_RETRY: RetryStrategy = Object.freeze({ next: () => 0 });
+
 /** One try, no second one: `lock()` then behaves as `tryLock()`. Go: `NoRetry`. */
 export function noRetry(): RetryStrategy {
-  return { next: () => 0 };
+  return NO_RETRY;
 }
 
 /** The same pause after every try. Go: `LinearBackoff`. */

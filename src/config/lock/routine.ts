@@ -1,3 +1,4 @@
+import { LockLostError } from './errors.js';
 import type { Lock } from './lock.js';
 
 /** What a routine that runs under a lock is given. */
@@ -60,7 +61,8 @@ async function giveBack(
     await end();
   } catch (error) {
     const { signal } = lock;
-    const why = (signal.aborted ? signal.reason : error) as Error;
+    const { cause } = error as Error;
+    const why = (signal.aborted ? signal.reason : cause instanceof LockLostError ? cause : error) as Error;
     if (!isKnown(why)) process.emitWarning(new LockWarning(lock.key, routine, why));
   }
 }

@@ -23,6 +23,11 @@ export class Watch implements LeaseWatcher {
     return renewal !== undefined || this.#loss !== undefined;
   }
 
+  /** The acquisition that began has failed at once: the one before is the last. */
+  stay(lease: Lease | undefined): void {
+    this.#lease = lease;
+  }
+
   /** The signal of the lock whose last acquisition is `lease`. */
   signal(lease: Lease | undefined): AbortSignal {
     this.#lease = lease;

@@ -27,7 +27,14 @@ export function connect(
   const endpoints = config.endpoints.map((text) => endpoint(text)!);
   const client = mode(config, endpoints, tls, overrides);
   hush(client);
+  client.on('error', (error: unknown) => leaveOther(client, error));
   return client;
+}
+
+/** ioredis goes on in database 0 when the server refuses the one of the settings: it is to connect again instead. */
+function leaveOther(client: RedisClient, error: unknown): void {
+  const { command } = error as { command?: { name?: unknown } };
+  if (!(client instanceof Cluster) && command?.name === 'select') client.disconnect(true);
 }
 
 function mode(

@@ -16,6 +16,31 @@ describe('a lock that would wait for itself', () => {
     key: 'k',
   }) as unknown;
 
+  it('is none where one try is made, by whichever name', async () => {
+    await locks.run('k', '10s', async () => {
+      const single = locks.new('k', '10s');
+      await expect(single.tryLock()).rejects.toThrow(lock.NotObtainedError);
+      await expect(single.lock({ wait: 0 })).rejects.toThrow(lock.NotObtainedError);
+      await expect(single.lock({ retry: lock.noRetry() })).rejects.toThrow(lock.NotObtainedError);
+    });
+  });
+
+  it('is found whatever the application makes of stack traces', async () => {
+    const { prepareStackTrace } = Error;
+    Error.prepareStackTrace = (_, calls) => calls;
+    try {
+      const error = await locks.run('k', '10s', () =>
+        locks
+          .new('k', '10s')
+          .lock()
+          .catch((thrown: unknown) => thrown),
+      );
+      expect(error).toMatchObject({ code: 'ERR_LOCK_DEADLOCK', takenAt: 'an unknown place' });
+    } finally {
+      Error.prepareStackTrace = prepareStackTrace;
+    }
+  });
+
   it.each(['run', 'tryRun', 'once'] as const)(
     'is refused at once inside %s, and told where the key was taken',
     async (call) => {

@@ -55,6 +55,15 @@ describe('the client of a server', () => {
     expect(redis.status).toBe('end');
   });
 
+  it('is used in no other database when the server refuses the one of the settings', async () => {
+    const { host, port } = sharedRedis();
+    const container = await started({ endpoints: [`${host}:${port}`], db: 9_999, command_timeout: '500ms' });
+    const key = uniquePrefix();
+    await expect(client(container).set(key, 'written', 'PX', 10_000)).rejects.toThrow();
+    const plain = await started({ endpoints: [`${host}:${port}`] });
+    expect(await client(plain).exists(key)).toBe(0);
+  });
+
   it('gets the replies that were under way when it was stopped', async () => {
     const { host, port } = sharedRedis();
     const container = await started({ endpoints: [`${host}:${port}`] });

@@ -10,6 +10,7 @@ import { handOver, isToldAtOnce, PATIENT } from '../../../support/hand_over.js';
 import { keepsLockPromises } from '../../../support/lock_promises.js';
 import { isAlive, runScript } from '../../../support/child.js';
 import { describeWithOwnRedis, startCluster, uniquePrefix, type RedisCluster } from '../../../support/redis_server.js';
+import { TcpProxy } from '../../../support/tcp_proxy.js';
 import { eventually, undisturbed } from '../../../support/time.js';
 
 const startupNodes = (cluster: RedisCluster) => cluster.nodes.map(({ host, port }) => ({ host, port }));
@@ -179,6 +180,39 @@ describeWithOwnRedis('locks on a cluster of three masters', () => {
       expect(performance.now() - released).toBeLessThan(1_500);
     });
   });
+
+  it('a connection that died without a word is opened anew, though other nodes answer', async () => {
+    const proxies = cluster.nodes.map(({ port }) => new TcpProxy(port));
+    await Promise.all(proxies.map((proxy) => proxy.listen()));
+    const natMap = Object.fromEntries(
+      cluster.nodes.map(({ host, port }, at) => [`${host}:${port}`, { host, port: proxies[at]!.port }]),
+    );
+    const client = new Cluster(Object.values(natMap), { natMap, lazyConnect: true });
+    const factory = lock.open({ provider: 'redis', client, prefix: uniquePrefix(), commandTimeout: '500ms' });
+    // By the default division of the slots.
+    const keys = [0, 6_000, 12_000].map((least) => {
+      let n = 0;
+      while (slot(`{${n}}`) < least || slot(`{${n}}`) >= least + 5_000) n += 1;
+      return `{${n}}`;
+    });
+    const use = async (key: string): Promise<void> => (await factory.new(key, '5s').tryLock()).unlock();
+    for (const key of keys) await use(key);
+    const held = await factory.new(`${keys[0]}held`, '2s', { renew: true }).lock();
+    proxies[0]!.halve('server');
+    let goesOn = true;
+    const others = (async () => {
+      for (; goesOn; await sleep(1)) await use(keys[1]!).catch(() => undefined);
+    })();
+    const served = eventually(() => use(keys[0]!), 6_000);
+    await Promise.allSettled([served, sleep(3_000)]);
+    goesOn = false;
+    await others;
+    const isHeld = held.held;
+    await factory.close(500).catch(() => undefined);
+    await Promise.all(proxies.map((proxy) => proxy.close()));
+    await served;
+    expect(isHeld).toBe(true);
+  }, 60_000);
 
   it('does not keep an idle process alive, and its connections stay open until then', async () => {
     const script = `

@@ -3,6 +3,7 @@ import { afterEach, beforeEach, expect, it } from '@jest/globals';
 import { Redis } from 'ioredis';
 import { lock } from 'mcube-lock';
 import { describeWithOwnRedis, startRedis, type RedisServer } from '../../../support/redis_server.js';
+import { TcpProxy } from '../../../support/tcp_proxy.js';
 import { eventually, undisturbed } from '../../../support/time.js';
 
 describeWithOwnRedis('when Redis fails', () => {
@@ -46,6 +47,54 @@ describeWithOwnRedis('when Redis fails', () => {
       expect(performance.now() - started).toBeLessThan(3_000);
     });
   });
+
+  it('is told by what happened to this connection, not to an earlier one', async () => {
+    await server.kill();
+    await expect(locks.new('k', '10s').tryLock()).rejects.toThrow(/ECONNREFUSED/);
+    await server.restart();
+    await warm();
+    server.pause();
+    await expect(locks.new('k', '10s').tryLock()).rejects.toThrow(/no answer within \d+(\.\d+)?m?s$/);
+    server.resume();
+  });
+
+  it('a database that the server refuses is told, and no other is used', async () => {
+    const client = new Redis({
+      host: server.host,
+      port: server.port,
+      db: 99,
+      lazyConnect: true,
+      enableReadyCheck: false,
+    });
+    const elsewhere = lock.open({ provider: 'redis', client, commandTimeout: '600ms' });
+    const tries = [1, 2, 3].map((n) => elsewhere.new(`k${n}`, '10s').tryLock());
+    for (const outcome of await Promise.allSettled(tries)) {
+      expect(outcome).toMatchObject({ reason: { message: 'lock: redis refused: ERR DB index is out of range' } });
+    }
+    expect(await server.cli('keys', 'k*')).toBe('');
+    await elsewhere.close();
+  });
+
+  it('a connection that takes its time to be made again costs no lease that the server has', async () => {
+    const proxy = new TcpProxy(server.port);
+    await proxy.listen();
+    const client = new Redis({ host: server.host, port: proxy.port, lazyConnect: true });
+    const slow = lock.open({ provider: 'redis', client });
+    try {
+      await undisturbed(100, async () => {
+        proxy.delay({ requests: 0, replies: 0 });
+        await (await slow.new('warm', '60s').lock()).unlock();
+        proxy.delay({ requests: 100, replies: 100 });
+        await using held = await slow.new('k', 1_500, { renew: true }).lock();
+        proxy.cut();
+        await sleep(3_500);
+        expect(held.held).toBe(true);
+      });
+    } finally {
+      await slow.close();
+      await proxy.close();
+    }
+  }, 60_000);
 
   it('everybody in line is told, not one after the other', async () => {
     await server.kill();

@@ -160,6 +160,7 @@ describeWithOwnRedis('the watch over a holder that is none of ours', () => {
 
 /** A connection of a watch; the test answers what it asks, in any order. */
 class Connection extends EventEmitter {
+  readonly options = { db: 0 };
   status = 'wait';
   readonly stream = { ref: () => undefined, unref: () => undefined, destroy: () => undefined };
   /** What waits for an answer. */

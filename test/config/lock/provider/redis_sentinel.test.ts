@@ -1,3 +1,4 @@
+import { createServer, type AddressInfo } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterEach, beforeEach, expect, it } from '@jest/globals';
 import { Redis } from 'ioredis';
@@ -36,6 +37,21 @@ describeWithOwnRedis('locks behind Sentinel', () => {
     await Promise.all(visits);
     turns.expectInOrder(6);
     expect(await group.replica.cli('role')).toContain('master');
+  });
+
+  it('a Sentinel that is asked first and says nothing is passed over within the limit of a command', async () => {
+    const silent = createServer((socket) => socket.resume().on('error', () => undefined));
+    await new Promise<void>((resolve) => silent.listen(0, '127.0.0.1', resolve));
+    const { port } = silent.address() as AddressInfo;
+    const sentinels = [
+      { host: '127.0.0.1', port },
+      ...group.sentinels.map((one) => ({ host: one.host, port: one.port })),
+    ];
+    const client = new Redis({ sentinels, name: group.name, lazyConnect: true });
+    const locks = lock.open({ provider: 'redis', client, commandTimeout: '5s' });
+    await (await locks.new('k', '10s').lock()).unlock();
+    await locks.close();
+    await new Promise((resolve) => silent.close(resolve));
   });
 
   it('a master that is demoted while it is connected is left for the new one', async () => {

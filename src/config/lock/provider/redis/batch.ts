@@ -18,8 +18,11 @@ const LAST_PAUSE: Milliseconds = 500;
 /** A connection is not taken for dead sooner, however short the ttl that is renewed. */
 const SHORTEST_SILENCE: Milliseconds = 100;
 
+/** Where the connection is still being made, silence counts from so much later. */
+const CONNECTING: Milliseconds = 1_000;
+
 /** What a server says that cannot do it now and has done nothing; older ones put the place in the script before it. */
-const NOT_NOW = /(?:^|: -)(?:READONLY|MASTERDOWN|LOADING|CLUSTERDOWN|TRYAGAIN|BUSY)\b/;
+const NOT_NOW = /(?:^|: -)(?:READONLY|MASTERDOWN|LOADING|CLUSTERDOWN|TRYAGAIN|BUSY|NOREPLICAS)\b/;
 /** Those that another server must be asked for: it is no master (any more). */
 const NOT_HERE = /READONLY|MASTERDOWN/;
 
@@ -32,13 +35,13 @@ export class Batch {
   /** Renewals leave apart: those with the same limit together. */
   readonly #renewals = new Map<Milliseconds, Call[]>();
   readonly #listeners = new Set<NodeJS.Timeout>();
-  /** How many answers have come. */
-  #answers = 0;
+  /** How many answers have come, of each server. */
+  readonly #answers = new Map<string, number>();
   /** What is on its way, the oldest first. A list: the tables of a set that comes and goes keep each other in memory. */
   #flights: Flight[] = [];
   #timer: NodeJS.Timeout | undefined;
-  /** Calls in a row that ran out of time. */
-  #silent = 0;
+  /** Calls in a row that ran out of time, of each server. */
+  readonly #silent = new Map<string, number>();
   #closed = false;
   /** Of who closes it, and waits for what is under way. */
   #onIdle: (() => void) | undefined;
@@ -79,7 +82,9 @@ export class Batch {
     process.nextTick(() => {
       this.#renewals.delete(limit);
       this.#route(first);
-      this.#listen(Math.max(2 * limit, SHORTEST_SILENCE));
+      const servers = new Set(first.map((call) => call.flight?.server));
+      for (const server of servers)
+        if (server !== undefined) this.#listen(server, Math.max(2 * limit, SHORTEST_SILENCE));
     });
   }
 
@@ -98,16 +103,19 @@ export class Batch {
     this.connection.drop();
   }
 
-  #listen(limit: Milliseconds): void {
-    const { generation } = this.connection;
-    const answers = this.#answers;
+  #listen(server: string, limit: Milliseconds): void {
+    const { generation, isOpen } = this.connection;
+    const answers = this.#answers.get(server);
     const isSilent = (): boolean =>
-      !this.#closed && this.#answers === answers && this.connection.generation === generation;
-    const timer = setTimeout(() => {
-      this.#listeners.delete(timer);
-      // After a stall of our own the answer may be there, and be read right after this.
-      if (isSilent()) setImmediate(() => isSilent() && this.connection.drop()).unref();
-    }, timerDelay(limit));
+      !this.#closed && this.#answers.get(server) === answers && this.connection.generation === generation;
+    const timer = setTimeout(
+      () => {
+        this.#listeners.delete(timer);
+        // After a stall of our own the answer may be there, and be read right after this.
+        if (isSilent()) setImmediate(() => isSilent() && this.connection.drop()).unref();
+      },
+      timerDelay(isOpen ? limit : limit + CONNECTING),
+    );
     this.#listeners.add(timer.unref());
   }
 
@@ -124,7 +132,7 @@ export class Batch {
 
   #route(calls: Call[]): void {
     const { cluster, keyPrefix } = this.connection;
-    if (!cluster) return this.#cut(guardOf(keyPrefix), calls);
+    if (!cluster) return this.#cut(guardOf(keyPrefix), '', calls);
     const bySlot = new Map<number, Call[]>();
     for (const call of calls) {
       const at = slot(call.key);
@@ -132,18 +140,18 @@ export class Batch {
       if (group) group.push(call);
       else bySlot.set(at, [call]);
     }
-    for (const [at, group] of bySlot) this.#cut(guardOf(keyPrefix, at), group);
+    for (const [at, group] of bySlot) this.#cut(guardOf(keyPrefix, at), this.connection.nodeOf(at), group);
   }
 
-  #cut(guard: string, all: Call[]): void {
+  #cut(guard: string, server: string, all: Call[]): void {
     const isLeft = ({ cancelled, key }: Call): boolean => cancelled || key === guard;
     const calls = all.some(isLeft) ? all.filter((call) => !call.cancelled && !refusedAsGuard(call, guard)) : all;
-    for (let at = 0; at < calls.length; at += this.cap) this.#send(guard, calls.slice(at, at + this.cap));
+    for (let at = 0; at < calls.length; at += this.cap) this.#send(guard, server, calls.slice(at, at + this.cap));
     this.#tellIdle();
   }
 
-  #send(guard: string, calls: Call[]): void {
-    const flight = new Flight(guard, calls, this.connection, this.yields, this.#landing);
+  #send(guard: string, server: string, calls: Call[]): void {
+    const flight = new Flight(guard, server, calls, this.connection, this.yields, this.#landing);
     for (const call of calls) call.flight = flight;
     this.#flights.push(flight);
     this.#watch();
@@ -192,8 +200,7 @@ export class Batch {
 
   /** Nobody waits for the flight any more. */
   #strayed(flight: Flight, reply: unknown): void {
-    this.#silent = 0;
-    this.#answers += 1;
+    this.#heardFrom(flight.server);
     const { run } = flight;
     run!.calls.forEach((call, at) => {
       const one = run!.replyTo(at, reply);
@@ -201,9 +208,13 @@ export class Batch {
     });
   }
 
+  #heardFrom(server: string): void {
+    this.#silent.delete(server);
+    this.#answers.set(server, (this.#answers.get(server) ?? 0) + 1);
+  }
+
   #answered(flight: Flight, reply: unknown): void {
-    this.#silent = 0;
-    this.#answers += 1;
+    this.#heardFrom(flight.server);
     const { run } = flight;
     flight.open = run!.calls.filter((call, at) => !this.#settle(call, run!.replyTo(at, reply)));
   }
@@ -262,8 +273,11 @@ export class Batch {
     this.#reject(flight.open, flight.started);
     this.#land(flight);
     // Once may be a slow server, and the undoing should follow on the same connection; twice is a dead connection.
-    this.#silent += 1;
-    if (this.#silent >= 2) this.connection.drop();
+    const silent = (this.#silent.get(flight.server) ?? 0) + 1;
+    this.#silent.set(flight.server, silent);
+    if (silent < 2) return;
+    this.#silent.clear();
+    this.connection.drop();
   }
 
   #reject(calls: readonly Call[], started: Milliseconds): void {

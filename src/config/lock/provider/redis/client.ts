@@ -1,4 +1,5 @@
 import type { Cluster, ClusterOptions, Redis, RedisOptions } from 'ioredis';
+import type { Milliseconds } from '../../../../duration.js';
 
 /** An ioredis client of the application, for a standalone server, Sentinel or a Cluster. */
 export type RedisClient = Redis | Cluster;
@@ -45,11 +46,37 @@ const OWN_CLUSTER: Partial<ClusterOptions> = {
   retryDelayOnClusterDown: 0,
 };
 
-/** A connection of our own to where the application's client leads; not connected yet. */
-export function duplicate(source: RedisClient): RedisClient {
-  if (!isCluster(source)) return source.duplicate(OWN);
+/** A Sentinel that takes longer is passed over: the next one must be asked within the limit of a command. */
+const SENTINEL_LIMIT: Milliseconds = 1_000;
+
+/**
+ * A connection of our own to where the application's client leads; not connected yet.
+ * @param turn another number, another Sentinel to ask first
+ */
+export function duplicate(source: RedisClient, turn = 0): RedisClient {
+  if (!isCluster(source)) return source.duplicate({ ...OWN, ...patience(source.options, turn) });
   const redisOptions = { ...source.options.redisOptions, ...OWN };
   return source.duplicate([], { ...OWN_CLUSTER, redisOptions } as never);
+}
+
+function patience({ sentinels, connectTimeout, sentinelCommandTimeout }: RedisOptions, turn: number): RedisOptions {
+  if (!sentinels) return {};
+  const first = turn % sentinels.length;
+  return {
+    sentinels: [...sentinels.slice(first), ...sentinels.slice(0, first)],
+    connectTimeout: Math.min(connectTimeout ?? Infinity, SENTINEL_LIMIT),
+    sentinelCommandTimeout: Math.min(sentinelCommandTimeout ?? Infinity, SENTINEL_LIMIT),
+  };
+}
+
+/**
+ * ioredis goes on in database 0 when the server refuses the one that was asked for. There it would be another lock.
+ * @throws ReplyError the server refuses it
+ */
+export async function selected(client: RedisClient): Promise<void> {
+  if (isCluster(client)) return;
+  const { db } = client.options;
+  if (db) await client.select(db);
 }
 
 /** Ends it at once, and with it what is unanswered. */

@@ -8,6 +8,7 @@ import {
   keepAlive,
   nodesOf,
   plain,
+  selected,
   type RedisClient,
 } from './client.js';
 import { Ears } from './ears.js';
@@ -112,7 +113,13 @@ export class Connection implements Carrier {
 
   /** Whether there is a connection, so that nothing must be waited for before a question is sent. */
   get isOpen(): boolean {
-    return this.#client?.status === 'ready';
+    return this.#client?.status === 'ready' && !this.#opening;
+  }
+
+  /** The server that has the slot, by what is known of a cluster now; empty where there is but one, or none is known. */
+  nodeOf(slot: number): string {
+    const client = this.#client;
+    return client && isCluster(client) ? (client.slots[slot]?.[0] ?? '') : '';
   }
 
   /**
@@ -172,7 +179,7 @@ export class Connection implements Carrier {
   async #connect(): Promise<RedisClient> {
     // It may have broken without having told it yet.
     this.drop();
-    const client = duplicate(this.source);
+    const client = duplicate(this.source, this.generation);
     let failure: Error | undefined;
     this.#client = client;
     this.generation += 1;
@@ -191,10 +198,12 @@ export class Connection implements Carrier {
     setImmediate(() => this.#hold());
     try {
       await Promise.race([connecting, ended]);
+      await Promise.race([selected(client), ended]);
     } catch (error) {
       disconnect(client);
       throw failure ?? error;
     }
+    this.lastError = undefined;
     if (this.listener.wanted()) await this.listen();
     this.#hold();
     return client;

@@ -18,9 +18,13 @@ export class Flight implements Asking {
   runs = false;
   #abort: AbortController | undefined;
 
-  /** @param yields keys may be let be free for a moment */
+  /**
+   * @param server whose answer it waits for; empty where there is but one
+   * @param yields keys may be let be free for a moment
+   */
   constructor(
     private readonly guard: string,
+    readonly server: string,
     calls: Call[],
     private readonly connection: Connection,
     private readonly yields: boolean,

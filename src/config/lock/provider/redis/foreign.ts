@@ -1,6 +1,6 @@
 import type { Redis } from 'ioredis';
 import { timerDelay, type Milliseconds } from '../../../../duration.js';
-import { disconnect, isCluster, isReplyError, OWN, type RedisClient } from './client.js';
+import { disconnect, isCluster, isReplyError, OWN, selected, type RedisClient } from './client.js';
 
 /** Where Redis tells a RESP2 connection which keys that another connection read have changed. */
 const INVALIDATIONS = '__redis__:invalidate';
@@ -153,6 +153,7 @@ class Pair {
     // By then there are sockets. Who waits has a timer of its own that keeps the process alive.
     setImmediate(rest);
     await connecting;
+    await Promise.all([selected(ear), selected(eye)]);
     rest();
     await eye.call('CLIENT', 'TRACKING', 'ON', 'REDIRECT', String(await ear.client('ID')));
     ear.on('messageBuffer', (_channel: Buffer, keys: unknown) => {
