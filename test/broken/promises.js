@@ -200,8 +200,8 @@ export const BROKEN = [
   {
     promise: 'stop releases every lock that is held',
     file: lock('queues.ts'),
-    from: ': this.#free(lease, started)));',
-    to: ': true));',
+    from: ': this.#free(lease, started));',
+    to: ': true);',
     tests: [CONFIG, REDIS],
     only: 'stop releases|closing',
   },
@@ -897,8 +897,8 @@ export const BROKEN = [
   {
     promise: 'closing leaves the key of once taken for the rest of atLeast',
     file: lock('queues.ts'),
-    from: 'Promise.resolve(left > 0 ? ',
-    to: 'Promise.resolve(left > left ? ',
+    from: 'async () => (left > 0 ? ',
+    to: 'async () => (left > left ? ',
     tests: [REDIS],
     only: 'closing',
   },

@@ -6,7 +6,7 @@ import type { Lease } from './lease.js';
 import type { WaitTerms } from './options.js';
 import { Place } from './place.js';
 import type { StoreCopy } from './provider/index.js';
-import { isOwn, type Answer, type Asker, type LockStore, type OwnStore } from './provider/store.js';
+import { isOwn, type Answer, type Asker, type LockStore } from './provider/store.js';
 import { KeyQueue } from './queue.js';
 import { Refreshes } from './refresh.js';
 import { Renewal, Renewals, type LeaseRenewal, type RenewalFigures } from './renewal.js';
@@ -17,8 +17,7 @@ const SWEEP_FROM = 16_384;
 
 /** The keys of one factory, in front of its store: who of this process holds each, and who waits for it. */
 export class Queues {
-  readonly #own: OwnStore | undefined;
-  /** Of a store of our own. */
+  /** Of an `OwnStore`. */
   readonly #clock: CoarseClock | undefined;
   readonly #keys = new Map<string, Place>();
   #sweeper: MapIterator<[string, Place]> | undefined;
@@ -37,10 +36,7 @@ export class Queues {
     copy?: StoreCopy,
     start = startThread,
   ) {
-    if (isOwn(store)) {
-      this.#own = store;
-      this.#clock = new CoarseClock();
-    }
+    if (store.alone) this.#clock = new CoarseClock();
     const moved = (lease: Lease): void => lease.place?.line?.serve();
     const lose = (lease: Lease): void => this.lose(lease);
     this.#refreshes = new Refreshes(store, { moved, gone: lose });
@@ -74,8 +70,8 @@ export class Queues {
     if (terms.signal?.aborted) throw terms.signal.reason;
     const now = this.#clock ? this.#clock.now() : performance.now();
     const place = (lease.place = this.#keys.get(lease.key) ?? this.#open(lease.key, now));
-    if (this.#own && place.free(now)) {
-      const { fence, until } = this.#own.obtain(lease, now);
+    if (isOwn(this.store) && place.free(now)) {
+      const { fence, until } = this.store.obtain(lease, now);
       place.holder = lease;
       lease.grant(fence, until, this.#clock?.stretch);
       return undefined;
@@ -163,7 +159,9 @@ export class Queues {
       if (!lease?.alive(started)) continue;
       lease.lose('closed');
       const left = this.kept(lease);
-      answers.push(Promise.resolve(left > 0 ? this.#lengthen(lease, left) : this.#free(lease, started)));
+      // A store of one's own may throw where it should reject.
+      const end = async () => (left > 0 ? this.store.refresh(lease, left) : this.#free(lease, started));
+      answers.push(end());
     }
     this.#keys.clear();
     this.#renewals?.close();
@@ -172,14 +170,6 @@ export class Queues {
     await this.store.close(Math.max(0, limit - (performance.now() - started)));
     const failed = outcomes.find((outcome) => outcome.status === 'rejected');
     if (failed) throw failed.reason;
-  }
-
-  #lengthen(lease: Lease, ttl: Milliseconds): Answer<Milliseconds | undefined> {
-    try {
-      return this.store.refresh(lease, ttl);
-    } catch (error) {
-      return Promise.reject(error);
-    }
   }
 
   /** Somebody else may have the key: gets in line. */
@@ -195,7 +185,7 @@ export class Queues {
     const { place } = lease;
     // A store of one's own may throw where it should reject.
     try {
-      if (this.#own) return this.#own.release(lease);
+      if (this.store.alone) return this.store.release(lease);
       // Asked again after a release that was not answered.
       if (lease.takenOver) return true;
       if (!place?.line || place.holder !== lease) return this.store.release(lease, false, asker);

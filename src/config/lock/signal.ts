@@ -71,9 +71,9 @@ export class LossSignal {
   /** Tells the loss at the deadline even if nobody looks. Does not keep the process alive. */
   moved(): void {
     clearTimeout(this.#timer);
-    const lease = this.#lease;
-    if (!lease?.alive(performance.now())) return;
-    this.#timer = setTimeout(() => this.#due(), timerDelay(lease.until - performance.now()));
+    const left = this.#lease?.left(performance.now());
+    if (!left) return;
+    this.#timer = setTimeout(() => this.#due(), timerDelay(left));
     this.#timer.unref();
   }
 

@@ -145,10 +145,7 @@ describe('leases in a full turn', () => {
 
   it('are not lost by who asks how long they last, at whatever moment', async () => {
     const factory = lock.open({ provider: 'go_cache' });
-    await fill(factory);
-    const held = await factory.new('k', TTL).tryLock();
-    time += 50;
-    await nextTurn();
+    const held = await takenInFullTurn(factory, 50);
     // The deadline by the begin of the stretch passes between two looks.
     time = 1_000 + TTL - 0.001;
     jest.spyOn(performance, 'now').mockImplementation(() => (time += 0.001) - 0.001);
@@ -160,10 +157,7 @@ describe('leases in a full turn', () => {
 
   it('end with the lifetime of a refresh, also if that gives the deadline that they seemed to have', async () => {
     const factory = lock.open({ provider: 'go_cache' });
-    await fill(factory);
-    const held = await factory.new('k', TTL).tryLock();
-    time += 50;
-    await nextTurn();
+    const held = await takenInFullTurn(factory, 50);
     await held.refresh(TTL - 50);
     time += TTL - 50;
     expect(held.held).toBe(false);
@@ -172,10 +166,7 @@ describe('leases in a full turn', () => {
 
   it('are renewed in time by the figures, too', async () => {
     const factory = lock.open({ provider: 'go_cache' });
-    await fill(factory);
-    const held = await factory.new('k', TTL, { renew: true }).lock();
-    time += 2 * TTL;
-    await nextTurn();
+    const held = await takenInFullTurn(factory, 2 * TTL, { renew: true });
     await eventually(() => expect(factory.renewal.rounds).toBe(1));
     expect(factory.renewal.leastLeft).toBe(1);
     expect(held.held).toBe(true);
@@ -230,6 +221,19 @@ describe('leases in a full turn', () => {
 /** Makes the turn a full one. */
 async function fill(factory: ReturnType<typeof lock.open>): Promise<void> {
   for (let n = 0; n < MANY; n += 1) await (await factory.new('others', TTL).lock()).unlock();
+}
+
+/** A hold that is taken in a full turn, which goes on for `ms` after that, and is over. */
+async function takenInFullTurn(
+  factory: ReturnType<typeof lock.open>,
+  ms: number,
+  options?: lock.LockOptions,
+): Promise<Lock> {
+  await fill(factory);
+  const held = await factory.new('k', TTL, options).tryLock();
+  time += ms;
+  await nextTurn();
+  return held;
 }
 
 interface Hold {

@@ -43,11 +43,12 @@ import { createHash } from 'node:crypto';
  *   P      milliseconds >= 0, or -1 when it has no end, or -3 when the value does not have the key
  *   an error    that operation failed; the others are not concerned
  *
- * An entry is \`channel|wid|ttl|block|value\`, ttl and block whole numbers from 1; another is passed over. Who is given the key is told on its channel: \`wid|fence|time\`. A channel that
- * nobody hears on this server means a dead process: the next in line is given the key, in the same step. The key is set
- * and the guard is written before anybody is told, so that no fence is ever given out twice. T, O and K
- * answer their own value as a success, so that they can be sent again when the answer was lost. A fence is the server's time in
- * microseconds, or one more than the last one if that is higher: it grows over restarts, expiry and loss of data.
+ * An entry is \`channel|wid|ttl|block|value\`, ttl and block whole numbers from 1; one that is not so is passed over. Who is given
+ * the key is told on its channel: \`wid|fence|time\`. A channel that nobody hears on this server means a dead process: the next
+ * in line is given the key, in the same step. The key is set and the guard is written before anybody is told, so that no fence
+ * is ever given out twice. T, O and K answer their own value as a success, so that they can be sent again when the answer was
+ * lost. A fence is the server's time in microseconds, or one more than the last one if that is higher: it grows over restarts,
+ * expiry and loss of data.
  */
 export const SCRIPT = `
 -- One try or one release alone, as most are: what is done below for many, in fewer steps. What is not as usual is left to that.
