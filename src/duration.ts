@@ -9,6 +9,8 @@ export type Duration = Milliseconds | string;
 /** Ten years; what is longer is a mistake, and would overflow a timer or a server's clock. */
 export const LONGEST: Milliseconds = 10 * 365 * 24 * 3_600_000;
 
+const EXAMPLES = '"500ms", "10s", "1m30s"';
+
 /** Nanoseconds of a unit; text is summed in them, as Go does, so that no fraction of binary floating point gets in. */
 const UNITS: Readonly<Record<string, bigint>> = {
   ns: 1n,
@@ -39,7 +41,12 @@ export function milliseconds(name: string, value: unknown, least: Milliseconds =
 
 /** What would be right where a duration is wanted, as messages say it. */
 export function rightDuration(least: Milliseconds = 0): string {
-  return `whole milliseconds from ${least} to ten years, as a number or as text such as "500ms", "10s", "1m30s"`;
+  return `whole milliseconds from ${least} to ten years, as a number or as text such as ${EXAMPLES}`;
+}
+
+/** The same where there is nothing but text. */
+export function rightDurationText(least: Milliseconds = 0): string {
+  return `a duration from ${least}ms to ten years such as ${EXAMPLES}`;
 }
 
 /** What was read before: a program spells few durations, and spells them often. */

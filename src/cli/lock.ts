@@ -7,7 +7,7 @@ import {
   ProviderUnreachableError,
   redis,
 } from 'mcube-lock';
-import { durationText, milliseconds } from '../duration.js';
+import { durationText, milliseconds, rightDurationText } from '../duration.js';
 import type { Command, Input, Terminal } from './command.js';
 import { EXIT, ExitError, signalCode, UsageError } from './exit.js';
 import { Interrupted, Interrupts } from './interrupts.js';
@@ -92,9 +92,7 @@ function duration(option: string, text: string, least: number): number {
     return milliseconds(option, text, least);
   } catch (error) {
     if (!(error instanceof InvalidArgumentError)) throw error;
-    throw new UsageError(
-      `${option}: found ${JSON.stringify(text)}, expected a duration from ${least}ms such as "500ms", "10s", "1m30s"`,
-    );
+    throw new UsageError(`${option}: found ${JSON.stringify(text)}, expected ${rightDurationText(least)}`);
   }
 }
 

@@ -1,4 +1,4 @@
-import { durationText, milliseconds, rightDuration, type Milliseconds } from '../duration.js';
+import { durationText, milliseconds, rightDuration, rightDurationText, type Milliseconds } from '../duration.js';
 import { InvalidArgumentError } from '../errors.js';
 import { Wrong, type Kind } from './kind.js';
 import { nearest } from './suggest.js';
@@ -81,18 +81,20 @@ export function choiceKind(words: () => readonly string[]): Kind {
 
 /** @param none whether the text "none" is right too, and means undefined */
 export function durationKind(least: Milliseconds, none: boolean): Kind {
-  const right = rightDuration(least) + (none ? ', or "none"' : '');
-  const read = (value: unknown) => {
+  const orNone = none ? ', or "none"' : '';
+  const right = rightDuration(least) + orNone;
+  const reading = (expected: string) => (value: unknown) => {
     if (none && value === 'none') return undefined;
     try {
       return milliseconds('duration', value, least);
     } catch (error) {
-      if (error instanceof InvalidArgumentError) return new Wrong(right);
+      if (error instanceof InvalidArgumentError) return new Wrong(expected);
       throw error;
     }
   };
   const bounds = `${least > 0 ? `${durationText(least)} or more` : ''}${none ? `${least > 0 ? ', ' : ''}or "none"` : ''}`;
-  return { name: 'duration', bounds, right, fromText: read, fromValue: read };
+  const fromText = reading(rightDurationText(least) + orNone);
+  return { name: 'duration', bounds, right, fromText, fromValue: reading(right) };
 }
 
 /** `1 or more`, `1 to 9`, `at most 9`; empty without limits. */

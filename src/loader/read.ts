@@ -88,7 +88,8 @@ function checked(request: LoadRequest) {
   expect('request', request, isTable(request), 'an object such as { files: ["etc/application.toml"] }');
   const { files = [], skipMissing = false, env = {}, values = {}, cwd = process.cwd() } = request;
   const isText = (value: unknown) => typeof value === 'string' && value !== '' && !value.includes('\0');
-  expect('files', files, Array.isArray(files) && files.every(isText), 'an array of file names');
+  expect('files', files, Array.isArray(files), 'an array of file names');
+  files.forEach((file, at) => expect(`files[${at}]`, file, isText(file), 'a file name'));
   expect('skipMissing', skipMissing, typeof skipMissing === 'boolean', 'true or false');
   expect('env', env, isTable(env), 'an object such as { prefix: "APP" }');
   expect('values', values, isTable(values), 'an object such as { lock: { provider: "redis" } }');

@@ -206,9 +206,9 @@ describe('a request', () => {
   it.each<[unknown, string]>([
     [undefined, 'request'],
     [{ files: 'a.toml' }, 'files'],
-    [{ files: [''] }, 'files'],
-    [{ files: ['a\0.toml'] }, 'files'],
-    [{ files: [5] }, 'files'],
+    [{ files: ['a.toml', ''] }, 'files[1]'],
+    [{ files: ['a\0.toml'] }, 'files[0]'],
+    [{ files: [5] }, 'files[0]'],
     [{ skipMissing: 1 }, 'skipMissing'],
     [{ env: 'APP' }, 'env'],
     [{ env: { enabled: 'no' } }, 'env.enabled'],

@@ -140,9 +140,9 @@ export class KeyQueue implements WaiterHost {
 
   waitOver(waiter: Waiter): Error {
     const now = performance.now();
-    const silent = this.#asking !== undefined && this.#heard < waiter.since;
-    if (silent && !this.place.held(now)) return new ProviderUnreachableError(this.store.provider, now - waiter.since);
-    return this.#failure(waiter, now);
+    const asking = this.#asking;
+    if (!asking || this.#heard >= waiter.since || this.place.held(now)) return this.#failure(waiter, now);
+    return new ProviderUnreachableError(this.store.provider, now - waiter.since, this.store.trouble?.(asking.lease));
   }
 
   #failure(waiter: Waiter, now: number): Error {

@@ -101,6 +101,8 @@ export interface LockStore {
    * that of the question now, and may be another later, if the key is asked for again.
    */
   abandon(ask: Ask): void;
+  /** Why the question for `ask` has no answer yet, as far as is known. */
+  trouble?(ask: Ask): Error | undefined;
   /** How long to pause after a refusal before it is worth asking again, unless the queue is woken earlier. */
   pause(refusal: Refusal, attempt: number): Milliseconds;
   /** Gives back what the store has opened; finishes within `limit` milliseconds. */

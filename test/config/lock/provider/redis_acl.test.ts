@@ -14,7 +14,7 @@ import { undisturbed } from '../../../support/time.js';
  *       +time +lpop +rpush +lrem +lpos +publish +subscribe
  *
  * `app:` is the prefix of the locks. HELLO and AUTH are always allowed. More is needed by ioredis:
- * - +info for its ready check and with Sentinel; else `enableReadyCheck: false`, or it prints a line for each connection
+ * - +info for the ready check of the application's client and with Sentinel; else `enableReadyCheck: false`, or it prints a line
  * - +select for another database than 0
  * - +cluster|slots +cluster|info on a cluster
  * And by us: +mget +exists to release keys together; +getset for a fence by one command less; +pubsub|numsub to see who

@@ -39,7 +39,10 @@ describeWithOwnRedis('when Redis fails', () => {
         .lock({ wait: '200ms' })
         .catch((thrown: unknown) => thrown);
       expect(error).toBeInstanceOf(lock.ProviderUnreachableError);
-      expect(error).toMatchObject({ code: 'ERR_LOCK_PROVIDER_UNREACHABLE' });
+      expect(error).toMatchObject({
+        code: 'ERR_LOCK_PROVIDER_UNREACHABLE',
+        message: expect.stringMatching(/gave no answer within .*ECONNREFUSED/),
+      });
       expect(performance.now() - started).toBeLessThan(500);
       for (const call of ['lock', 'tryLock'] as const) {
         await expect(locks.new('k', '10s')[call]()).rejects.toThrow(/redis gave no answer within .*ECONNREFUSED/);
@@ -56,6 +59,20 @@ describeWithOwnRedis('when Redis fails', () => {
     server.pause();
     await expect(locks.new('k', '10s').tryLock()).rejects.toThrow(/no answer within \d+(\.\d+)?m?s$/);
     server.resume();
+  });
+
+  it('a server that still loads its data is told, also on a new connection', async () => {
+    await using loading = await startRedis({ args: ['--enable-debug-command', 'yes'] });
+    await loading.cli('debug', 'populate', '5000', 'key', '1000');
+    await loading.cli('config', 'set', 'key-load-delay', '1000', 'loading-process-events-interval-bytes', '1024');
+    const loaded = loading.cli('debug', 'reload');
+    await eventually(async () => expect(await loading.cli('info', 'persistence')).toContain('loading:1'));
+    const client = new Redis({ host: loading.host, port: loading.port, lazyConnect: true });
+    await using early = lock.open({ provider: 'redis', client, commandTimeout: '600ms' });
+    await expect(early.new('k', '10s').tryLock()).rejects.toThrow(/no answer within .*LOADING/);
+    const waiting = eventually(() => early.new('k', '60s').lock());
+    await loaded;
+    expect((await waiting).held).toBe(true);
   });
 
   it('a database that the server refuses is told, and no other is used', async () => {

@@ -185,7 +185,7 @@ export class Batch {
       if (flight.open.length === 0 || flight.errand) break;
       await sleep(pause, undefined, { signal }).catch(() => undefined);
     }
-    this.#reject(flight.open, flight.started);
+    this.#reject(flight);
     this.#land(flight);
   }
 
@@ -216,20 +216,21 @@ export class Batch {
   #answered(flight: Flight, reply: unknown): void {
     this.#heardFrom(flight.server);
     const { run } = flight;
-    flight.open = run!.calls.filter((call, at) => !this.#settle(call, run!.replyTo(at, reply)));
+    flight.open = run!.calls.filter((call, at) => !this.#settle(flight, call, run!.replyTo(at, reply)));
   }
 
   #failed(flight: Flight, error: unknown): void {
-    if (isReplyError(error)) flight.open = flight.open.filter((call) => !this.#settle(call, error));
+    if (isReplyError(error)) flight.open = flight.open.filter((call) => !this.#settle(flight, call, error));
+    else if (!flight.over) flight.why = plain(error);
   }
 
   /** Gives a call its reply; false when it must be asked again, for nothing was done. */
-  #settle(call: Call, reply: unknown): boolean {
+  #settle(flight: Flight, call: Call, reply: unknown): boolean {
     if (!(reply instanceof Error)) call.resolve(reply);
     else if (!NOT_NOW.test(reply.message)) call.reject(refused(reply));
     else {
       call.notRun();
-      this.connection.lastError = plain(reply);
+      flight.why = plain(reply);
       if (NOT_HERE.test(reply.message)) this.connection.drop();
       return false;
     }
@@ -270,7 +271,7 @@ export class Batch {
   }
 
   #gaveUp(flight: Flight): void {
-    this.#reject(flight.open, flight.started);
+    this.#reject(flight);
     this.#land(flight);
     // Once may be a slow server, and the undoing should follow on the same connection; twice is a dead connection.
     const silent = (this.#silent.get(flight.server) ?? 0) + 1;
@@ -280,9 +281,9 @@ export class Batch {
     this.connection.drop();
   }
 
-  #reject(calls: readonly Call[], started: Milliseconds): void {
+  #reject({ open, started, why }: Flight): void {
     const after = performance.now() - started;
-    for (const call of calls) call.reject(new ProviderUnreachableError('redis', after, this.connection.lastError));
+    for (const call of open) call.reject(new ProviderUnreachableError('redis', after, why));
   }
 }
 

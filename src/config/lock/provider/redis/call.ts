@@ -19,7 +19,7 @@ export class Call {
   /** Nobody wants it any more: it is not sent (again). */
   cancelled = false;
   /** Those it travels with; told when it is cancelled. */
-  flight: { readonly server: string; left(): void } | undefined = undefined;
+  flight: { readonly server: string; readonly why: Error | undefined; left(): void } | undefined = undefined;
   /** Who wants to know that it is answered, or is not any more. */
   onOver: (() => void) | undefined = undefined;
   #receiver: Receiver | undefined;

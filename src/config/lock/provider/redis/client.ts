@@ -17,6 +17,8 @@ export const OWN: Partial<RedisOptions> = {
   role: 'master',
   reconnectOnError: null,
   enableOfflineQueue: true,
+  // The first answer says as much, and why not; ioredis would keep that to itself, and ask again when a guess of Redis is over.
+  enableReadyCheck: false,
   autoResendUnfulfilledCommands: false,
   enableAutoPipelining: false,
   maxRetriesPerRequest: null,
@@ -113,8 +115,10 @@ export function isReplyError(error: unknown): error is Error {
 
 /** The error without what ioredis hangs on it: the arguments of a refused AUTH are there, with the password. */
 export function plain(error: unknown): Error {
-  const inner = error as { errors?: Error[]; lastNodeError?: Error };
-  const first = inner.errors?.[0] ?? inner.lastNodeError ?? (error as Error);
-  const bare = new Error(first.message || String((first as NodeJS.ErrnoException).code ?? first.name));
+  const { errors, lastNodeError, message } = error as Error & { errors?: Error[]; lastNodeError?: Error };
+  const first = errors?.[0] ?? lastNodeError ?? (error as Error);
+  const text = first.message || String((first as NodeJS.ErrnoException).code ?? first.name);
+  // Of a cluster's node ioredis often knows no more than that its connection is closed.
+  const bare = new Error(lastNodeError && !isReplyError(lastNodeError) ? `${message} ${text}` : text);
   return Object.assign(bare, { name: first.name, code: (first as NodeJS.ErrnoException).code });
 }

@@ -50,8 +50,6 @@ export class Connection implements Carrier {
   listening = false;
   /** Counts the connections made: an answer on a later one tells nothing about what is on its way on an earlier one. */
   generation = 0;
-  /** What last went wrong with a connection. */
-  lastError: Error | undefined;
   #client: RedisClient | undefined;
   #opening: Promise<RedisClient> | undefined;
   /** Questions under way for which somebody waits, and those of the background, for which the process need not live. */
@@ -184,7 +182,7 @@ export class Connection implements Carrier {
     this.#client = client;
     this.generation += 1;
     this.#deafUntil = 0;
-    client.on('error', (error: Error) => (this.lastError = failure = plain(error)));
+    client.on('error', (error: Error) => (failure = plain(error)));
     // ioredis leaves its promise open when a cluster ends before it is ready.
     const ended = new Promise<never>((_, reject) => {
       client.once('end', () => {
@@ -203,7 +201,6 @@ export class Connection implements Carrier {
       disconnect(client);
       throw failure ?? error;
     }
-    this.lastError = undefined;
     if (this.listener.wanted()) await this.listen();
     this.#hold();
     return client;

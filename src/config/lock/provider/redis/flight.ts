@@ -14,6 +14,8 @@ export class Flight implements Asking {
   open: readonly Call[];
   run: Run | undefined;
   over = false;
+  /** Why it is not answered yet, as far as is known. */
+  why: Error | undefined;
   /** Whether it is on its way on the connection that was there. */
   runs = false;
   #abort: AbortController | undefined;

@@ -192,6 +192,10 @@ export class RedisStore implements LockStore, WaitHost {
     this.#batch.close();
   }
 
+  trouble(ask: Ask): Error | undefined {
+    return waitOf(ask)?.question?.flight?.why;
+  }
+
   /** Who was abandoned because his grant came too late, and still wants the key, begins anew. */
   #begin(ask: Ask, line: Line | undefined): Wait {
     const before = waitOf(ask);
