@@ -27,14 +27,11 @@ export async function runCommand(
   interrupts.passTo(child);
   const end = () => endCommand(child);
   signal.addEventListener('abort', end, { once: true });
-  try {
-    const code = await ended(child, program, terminal);
-    signal.throwIfAborted();
-    await giveBack(held, terminal);
-    return code;
-  } finally {
-    signal.removeEventListener('abort', end);
-  }
+  // A loss that is found later has nobody to end.
+  const code = await ended(child, program, terminal).finally(() => signal.removeEventListener('abort', end));
+  signal.throwIfAborted();
+  await giveBack(held, terminal);
+  return code;
 }
 
 function started(program: string, args: readonly string[], env: NodeJS.ProcessEnv): ChildProcess {

@@ -60,6 +60,7 @@ export {
   describe,
   duration,
   envName,
+  type FieldDecorator,
   type FieldInfo,
   type FieldOptions,
   fieldsOf,

@@ -203,8 +203,11 @@ describe('mcube-lock lock, on redis', () => {
   });
 
   it('ends with 70 when the lock of a command that has ended turns out to be lost', async () => {
+    const started = performance.now();
     const ended = await locked([], 'echo ready; sleep 0.4; exit 5', () => client.del(key));
     expect(ended).toMatchObject({ code: 70, stdout: 'ready\n' });
+    // There is nobody to whom the ten seconds after SIGTERM could be of use.
+    expect(performance.now() - started).toBeLessThan(8_000);
     expect(line(ended.stderr)).toContain('lost');
   });
 

@@ -8,16 +8,7 @@ class Listener {
   readonly waiting = new Set<Abortable>();
 
   handleEvent(): void {
-    for (const one of this.waiting) {
-      try {
-        one.aborted();
-      } catch (error) {
-        // A store of the application's may throw: that ends the others' wait no less, and is told as Node does for a listener.
-        process.nextTick(() => {
-          throw error;
-        });
-      }
-    }
+    for (const one of this.waiting) one.aborted();
   }
 }
 

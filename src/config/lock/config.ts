@@ -3,7 +3,6 @@ import type { Milliseconds } from '../../duration.js';
 import { choice, component, duration, flag, inject, integer, IocObject, refuse, text } from '../../ioc/index.js';
 import { RedisConfig } from '../redis/index.js';
 import { LockFactory } from './factory.js';
-import { DEFAULT_LOCK_TERMS } from './options.js';
 import {
   LARGEST_BATCH,
   PROVIDER_NAMES,
@@ -63,7 +62,7 @@ export class LockConfig extends IocObject {
   renewalThread = false;
 
   @inject(RedisConfig)
-  private readonly redis!: RedisConfig;
+  protected readonly redis!: RedisConfig;
 
   #factory: LockFactory | undefined;
 
@@ -93,11 +92,7 @@ export class LockConfig extends IocObject {
       limit: redis.commandTimeout,
     };
     const copy = this.renewalThread ? storeCopy(this.provider, resources) : undefined;
-    this.#factory = new LockFactory(
-      PROVIDERS[this.provider](resources),
-      { ...DEFAULT_LOCK_TERMS, wait, detectDeadlock },
-      copy,
-    );
+    this.#factory = new LockFactory(PROVIDERS[this.provider](resources), { wait, detectDeadlock }, copy);
     return this.#factory.ready;
   }
 

@@ -14,7 +14,7 @@ import {
   type OnceTimes,
 } from './options.js';
 import type { StoreCopy } from './provider/index.js';
-import type { LockStore } from './provider/store.js';
+import { checkStore, type LockStore } from './provider/store.js';
 import { Queues } from './queues.js';
 import type { RenewalFigures } from './renewal.js';
 import { runHeld, type Outcome, type Routine } from './routine.js';
@@ -32,12 +32,17 @@ export class LockFactory implements AsyncDisposable {
   readonly #terms: LockTerms;
   /** Those of `run` and `tryRun`. */
   readonly #renewed: LockTerms;
+  #closing: Promise<void> | undefined;
 
-  /** `lock.L()` and `lock.open()` make one; a store of one's own comes in here. */
-  constructor(store: LockStore, terms: LockTerms = DEFAULT_LOCK_TERMS, copy?: StoreCopy) {
-    this.#queues = new Queues(store, copy);
-    this.#terms = terms;
-    this.#renewed = { ...terms, renew: true };
+  /**
+   * `lock.L()` and `lock.open()` make one; a store of one's own comes in here.
+   * @param options of locks that say nothing else
+   * @throws {InvalidArgumentError} it is no store, or an option is wrong
+   */
+  constructor(store: LockStore, options: LockOptions = {}, copy?: StoreCopy) {
+    this.#terms = lockTerms(options, DEFAULT_LOCK_TERMS);
+    this.#renewed = { ...this.#terms, renew: true };
+    this.#queues = new Queues(checkStore(store), copy);
   }
 
   /** The name of the provider, as in `[lock] provider`. */
@@ -72,7 +77,7 @@ export class LockFactory implements AsyncDisposable {
    * @returns the routine's value, also when the lock could not be given back or was lost meanwhile: then Node prints a
    *   warning of the name `LockWarning`, whose `cause` is why
    * @throws the routine's own error, whatever else failed: that the lock could not be given back either is a warning,
-   *   whose `cause` is why. Or what `Lock.lock` throws, and the routine did not run then
+   *   whose `cause` is why. Or what `Lock.lock` throws, or `LockLostError` after a stall, and the routine did not run then
    */
   async run<T>(key: string, ttl: Duration, routine: Routine<T>, options?: LockOptions): Promise<T> {
     const lock = this.#for(routine, key, ttl, options, this.#renewed);
@@ -111,12 +116,15 @@ export class LockFactory implements AsyncDisposable {
 
   /**
    * Rejects every wait, releases every hold (their signals abort with reason `closed`) and gives back what was opened.
-   * Afterwards no lock of this factory can be taken. A second call does nothing.
+   * Afterwards no lock of this factory can be taken. A second call waits for the first.
    * @param limit how long it may take at most
+   * @throws {ProviderUnreachableError} a release was not answered within `limit`: that key stays taken until its ttl is over
+   * @throws {ProviderError} the provider refused a release
    */
   async close(limit: Duration = CLOSE_LIMIT): Promise<void> {
     const ms = milliseconds('limit', limit);
-    if (!this.#queues.closed) await this.#queues.close(ms);
+    if (this.#closing) return void (await this.#closing.catch(() => undefined));
+    await (this.#closing = this.#queues.close(ms));
   }
 
   [Symbol.asyncDispose](): Promise<void> {

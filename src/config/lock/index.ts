@@ -42,7 +42,18 @@ export { LockFactory } from './factory.js';
 export { Lock } from './lock.js';
 export { open, type OpenOptions } from './open.js';
 export type { LockOptions, OnceTimes, WaitOptions } from './options.js';
-export type { Answer, Ask, Grant, Line, LockStore, ProviderName, RedisClient, Refusal } from './provider/index.js';
+export type {
+  Answer,
+  Ask,
+  Asker,
+  Grant,
+  Line,
+  LockStore,
+  OwnStore,
+  ProviderName,
+  RedisClient,
+  Refusal,
+} from './provider/index.js';
 export type { RenewalFigures } from './renewal.js';
 export type { Held, Outcome, Routine } from './routine.js';
 export { exponentialBackoff, limitRetry, linearBackoff, noRetry, type RetryStrategy } from './retry.js';

@@ -7,7 +7,7 @@ import { randomText } from './random.js';
 
 /**
  * What a lease goes through; one that is lost is in the state of its reason. `unsure`: a release was sent and its answer
- * never came, so that the hold may still be there; it does not count as held.
+ * never came, or was an error, so that the hold may still be there; it does not count as held.
  */
 export type LeaseState = 'asking' | 'held' | 'releasing' | 'unsure' | 'ended' | LossReason;
 
@@ -34,7 +34,7 @@ export class Lease implements Ask {
   fence = 0;
   watcher: LeaseWatcher | undefined = undefined;
   readonly random: boolean;
-  readonly plain: boolean;
+  longest: Milliseconds;
   memo: unknown = undefined;
   /** Where it is held or waited for. */
   place: Place | undefined = undefined;
@@ -48,7 +48,11 @@ export class Lease implements Ask {
   ) {
     this.#token = token;
     this.random = token === undefined;
-    this.plain = this.random && metadata === '';
+    this.longest = ttl;
+  }
+
+  get plain(): boolean {
+    return this.random && this.metadata === '';
   }
 
   /** Takes over the hold of another plain lease, under its token: what is stored stays as it is. */
@@ -69,12 +73,6 @@ export class Lease implements Ask {
   /** What a provider outside stores: the token, then the metadata, as Go's mcube v2 does. */
   get value(): string {
     return this.token + this.metadata;
-  }
-
-  /** Whether another lease of this process has the hold now, under the same token. */
-  get takenOver(): boolean {
-    const holder = this.place?.holder;
-    return holder !== undefined && holder !== this && holder.state === 'held' && holder.value === this.value;
   }
 
   /** Whether the lease is surely ours at `now`; notices, and tells, when its deadline has passed. */

@@ -1,7 +1,7 @@
 import { InvalidArgumentError, show } from '../../errors.js';
 import { milliseconds, type Duration } from '../../duration.js';
 import { LockFactory } from './factory.js';
-import { checkFlag, checkText, checkWhole, DEFAULT_LOCK_TERMS, LONGEST_TEXT } from './options.js';
+import { checkFlag, checkText, checkWhole, LONGEST_TEXT } from './options.js';
 import {
   LARGEST_BATCH,
   PROVIDER_NAMES,
@@ -62,7 +62,7 @@ export function open(options: OpenOptions): LockFactory {
     client,
     prefix = REDIS_DEFAULTS.prefix,
     wait,
-    detectDeadlock = false,
+    detectDeadlock,
     commandTimeout = REDIS_DEFAULTS.limit,
     pollMin = REDIS_DEFAULTS.pollMin,
     pollMax = REDIS_DEFAULTS.pollMax,
@@ -95,13 +95,8 @@ export function open(options: OpenOptions): LockFactory {
     batchCap: checkWhole('batchCap', batchCap, 1, LARGEST_BATCH),
     yield: checkFlag('yield', yields),
   };
-  const terms = {
-    ...DEFAULT_LOCK_TERMS,
-    wait: wait === undefined ? undefined : milliseconds('wait', wait),
-    detectDeadlock: checkFlag('detectDeadlock', detectDeadlock),
-  };
   const copy = checkFlag('renewalThread', renewalThread) ? copied(provider, resources) : undefined;
-  return new LockFactory(PROVIDERS[provider](resources), terms, copy);
+  return new LockFactory(PROVIDERS[provider](resources), { wait, detectDeadlock }, copy);
 }
 
 function copied(provider: ProviderName, resources: Resources): StoreCopy | undefined {

@@ -1,10 +1,11 @@
 import { durationText, timerDelay } from '../../duration.js';
+import { InvalidArgumentError } from '../../errors.js';
 import type { CoarseClock } from './coarse_clock.js';
 import { ProviderUnreachableError } from './errors.js';
 import type { Lease } from './lease.js';
 import type { WaitTerms } from './options.js';
 import type { Place } from './place.js';
-import type { Answer, Grant, LockStore, Refusal } from './provider/store.js';
+import { isLater, type Grant, type LockStore, type Refusal } from './provider/store.js';
 import { Waiter, Waiters, type WaiterHost } from './waiter.js';
 
 /**
@@ -55,7 +56,8 @@ export class KeyQueue implements WaiterHost {
     const done = waiter.wait();
     this.#chain.push(waiter);
     this.serve(now);
-    if (terms.retry && !waiter.settled && this.#asking !== waiter && waiter.notBefore === 0) this.#missed(waiter);
+    if (terms.retry && !once && !waiter.settled && this.#asking !== waiter && waiter.notBefore === 0)
+      this.#missed(waiter);
     return done as Promise<T>;
   }
 
@@ -168,27 +170,39 @@ export class KeyQueue implements WaiterHost {
   #leave(waiter: Waiter): void {
     this.#chain.remove(waiter);
     // A question on its way may still be granted, as may one who stands in line there: the undoing follows on the same way.
-    if (waiter === this.#asking || waiter.attempts > 0) this.store.abandon(waiter.lease);
+    if (waiter === this.#asking || waiter.attempts > 0) this.#abandon(waiter);
+  }
+
+  /** A store of the application's own may throw: that ends nobody else's wait, and is told as Node tells it of a listener. */
+  #abandon({ lease }: Waiter): void {
+    try {
+      this.store.abandon(lease);
+    } catch (error) {
+      process.nextTick(() => {
+        throw error;
+      });
+    }
   }
 
   #ask(waiter: Waiter, now: number): void {
     this.#asking = waiter;
     const line = waiter.once || waiter.terms.retry ? undefined : waiter;
-    let answer: Answer<Grant | Refusal> | undefined;
+    // A store of the application's own may throw where it should reject, or answer nonsense.
     try {
-      answer = this.store.obtain(waiter.lease, now, line, waiter);
+      const answer = this.store.obtain(waiter.lease, now, line, waiter);
+      if (isLater(answer)) void this.#await(waiter, answer);
+      else if (answer !== undefined) this.#answered(waiter, answer, now);
     } catch (error) {
-      return this.#failed(waiter, error);
+      this.#failed(waiter, error);
     }
-    if (answer instanceof Promise) this.#await(waiter, answer);
-    else if (answer) this.#answered(waiter, answer, now);
   }
 
-  #await(waiter: Waiter, answer: Promise<Grant | Refusal>): void {
-    answer.then(
-      (later) => this.answered(waiter, later),
-      (error: unknown) => this.failed(waiter, error),
-    );
+  async #await(waiter: Waiter, answer: PromiseLike<Grant | Refusal>): Promise<void> {
+    try {
+      this.answered(waiter, await answer);
+    } catch (error) {
+      this.failed(waiter, error);
+    }
   }
 
   #answered(waiter: Waiter, answer: Grant | Refusal, now: number): void {
@@ -203,7 +217,7 @@ export class KeyQueue implements WaiterHost {
     if (waiter.taken) return;
     if (waiter.hasAborted) this.#reject(waiter, waiter.terms.signal!.reason);
     if (waiter.settled || grant.until <= now) {
-      this.store.abandon(waiter.lease);
+      this.#abandon(waiter);
       if (!waiter.settled) this.#tooLate(waiter, now);
       return;
     }
@@ -252,6 +266,7 @@ export class KeyQueue implements WaiterHost {
       // A strategy is not ours: it may have ended the wait itself.
       if (waiter.settled) return 0;
       if (pause > 0) return pause;
+      if (!(pause <= 0)) throw new InvalidArgumentError('retry.next', pause, 'milliseconds; 0 or less gives up');
     } catch (error) {
       this.#reject(waiter, error);
       return 0;
@@ -261,12 +276,10 @@ export class KeyQueue implements WaiterHost {
   }
 
   #failed(waiter: Waiter, error: unknown): void {
+    // Who gave up has seen to its own undoing, and his failure says nothing to the others. Else nobody behind would fare
+    // better: their question would be the same.
+    if (!waiter.settled) this.rejectAll(error);
     this.#asking = undefined;
-    // Who gave up has seen to its own undoing, and his failure says nothing to the others.
-    if (waiter.settled) return;
-    this.store.abandon(waiter.lease);
-    // Nobody behind would fare better: their question would be the same.
-    this.rejectAll(error);
   }
 
   #refuse(waiter: Waiter, now: number): void {

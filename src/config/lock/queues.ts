@@ -39,7 +39,7 @@ export class Queues {
     if (store.alone) this.#clock = new CoarseClock();
     const moved = (lease: Lease): void => lease.place?.line?.serve();
     const lose = (lease: Lease): void => this.lose(lease);
-    this.#refreshes = new Refreshes(store, { moved, gone: lose });
+    this.#refreshes = new Refreshes(store, { moved, gone: lose, isTakenOver: (lease) => this.#isTakenOver(lease) });
     const renewal = (maxHold: Milliseconds): Renewal => this.#renewalHere(maxHold);
     if (copy) this.#thread = new RenewalThread(copy, { provider: store.provider, moved, lose, renewal }, start);
   }
@@ -102,6 +102,7 @@ export class Queues {
    * @throws {LockNotHeldError} it is not held any more, and stays so
    */
   refresh(lease: Lease, ttl: Milliseconds): Promise<void> {
+    lease.longest = Math.max(lease.longest, ttl);
     return this.#thread?.refresh(lease, ttl) ?? this.#refreshes.refresh(lease, ttl);
   }
 
@@ -187,7 +188,7 @@ export class Queues {
     try {
       if (this.store.alone) return this.store.release(lease);
       // Asked again after a release that was not answered.
-      if (lease.takenOver) return true;
+      if (this.#isTakenOver(lease)) return true;
       if (!place?.line || place.holder !== lease) return this.store.release(lease, false, asker);
       // Under the same token, what is on its way for this lease would find the next one's hold, and may shorten it.
       const isAsked = this.#refreshes.isAsked(lease) || this.#thread?.renews(lease);
@@ -196,6 +197,13 @@ export class Queues {
     } catch (error) {
       return Promise.reject(error);
     }
+  }
+
+  /** Whether another lease has the hold now, under the same token. */
+  #isTakenOver(lease: Lease): boolean {
+    // The place that the lease knows may have been forgotten since, as one that is free.
+    const holder = this.#keys.get(lease.key)?.holder;
+    return holder !== undefined && holder !== lease && holder.state === 'held' && holder.value === lease.value;
   }
 
   #open(key: string, now: Milliseconds): Place {

@@ -1,6 +1,6 @@
 import type { Milliseconds } from '../../duration.js';
 import type { Lease } from './lease.js';
-import type { LockStore } from './provider/store.js';
+import { isLater, type LockStore } from './provider/store.js';
 
 /** Who hears what refreshes bring. */
 export interface RefreshHost {
@@ -8,6 +8,8 @@ export interface RefreshHost {
   moved(lease: Lease): void;
   /** The provider has no such hold any more. */
   gone(lease: Lease): void;
+  /** Whether the next one has its hold, under the same token. */
+  isTakenOver(lease: Lease): boolean;
 }
 
 /** A refresh whose answer is missing. */
@@ -85,7 +87,7 @@ export class Refreshes {
     const sent = performance.now();
     if (!lease.alive(sent)) throw lease.notHeld;
     const answer = this.store.refresh(lease, ttl, limit);
-    if (answer instanceof Promise) return this.#answered(lease, way, sent, ttl, answer);
+    if (isLater(answer)) return this.#answered(lease, way, sent, ttl, answer);
     if (answer === undefined) return this.#gone(lease);
     this.#move(lease, answer);
   }
@@ -95,7 +97,7 @@ export class Refreshes {
     way: Way,
     sent: Milliseconds,
     ttl: Milliseconds,
-    answer: Promise<Milliseconds | undefined>,
+    answer: PromiseLike<Milliseconds | undefined>,
   ): Promise<void> {
     const asked: Asked = { until: this.store.deadline(sent, ttl) };
     // Until the answer is here either lifetime may be the true one: only the shorter is surely ours.
@@ -112,7 +114,7 @@ export class Refreshes {
     if (lease.alive(performance.now())) return this.#move(lease, Math.max(lease.until, Math.min(until, asked.until)));
     // Our deadline passed while the answer was on its way: what was lengthened is nobody's, unless the next one has taken it
     // over under the same token.
-    if (lease.lost && !lease.takenOver) this.store.abandon(lease);
+    if (lease.lost && !this.host.isTakenOver(lease)) this.store.abandon(lease);
     throw lease.notHeld;
   }
 

@@ -1,6 +1,6 @@
 import { ProviderUnreachableError } from './errors.js';
 import type { Lease } from './lease.js';
-import type { Answer, Asker, LockStore } from './provider/store.js';
+import { isLater, type Answer, type Asker, type LockStore } from './provider/store.js';
 import { keepSettlers, settlers } from './settlers.js';
 
 /** An `unlock` that the provider answers later: what its answer makes of the lease, and of the promise of the caller. */
@@ -20,7 +20,7 @@ export class Release implements Asker<boolean> {
     const done = new Promise<unknown>(keepSettlers) as Promise<void>;
     this.#resolve = settlers.resolve;
     this.#reject = settlers.reject;
-    if (answer instanceof Promise) {
+    if (isLater(answer)) {
       answer.then(
         (released) => this.answered(released),
         (error: unknown) => this.failed(error),

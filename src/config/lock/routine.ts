@@ -30,8 +30,8 @@ export async function runHeld<T>(lock: Lock, routine: Routine<T>, end: () => Pro
   try {
     value = await routine(held);
   } catch (error) {
-    // Who fails because of the loss has told it already.
-    await giveBack(lock, end, 'failed', (why) => why === error);
+    // Who fails because of the loss has told it already, by its own error or, as Node's own calls do, by that of the abort.
+    await giveBack(lock, end, 'failed', (why) => why === error || why === (error as Error | undefined)?.cause);
     throw error;
   }
   await giveBack(lock, end, 'is done');

@@ -1,6 +1,7 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import { afterEach, describe, expect, it, jest } from '@jest/globals';
 import { LockFactory } from '../../../src/config/lock/factory.js';
-import { LockLostError, LockNotHeldError } from '../../../src/config/lock/index.js';
+import { LockLostError, LockNotHeldError, ProviderUnreachableError } from '../../../src/config/lock/index.js';
 import type { Ask } from '../../../src/config/lock/provider/store.js';
 import { ScriptedStore } from '../../support/scripted_store.js';
 
@@ -46,6 +47,51 @@ describe('a lock', () => {
     await expect(unlocking).rejects.toThrow(LockNotHeldError);
     expect(signal.aborted).toBe(true);
     await factory.close();
+  });
+
+  it('that is given back again takes nothing from the next hold under its token, however many keys came between', async () => {
+    const store = new ObligingStore();
+    const factory = new LockFactory(store);
+    const first = await factory.new('k', 60_000, { token: 'mine' }).lock();
+    store.release = () => Promise.reject(new ProviderUnreachableError('scripted', 1));
+    await expect(first.unlock()).rejects.toBeInstanceOf(ProviderUnreachableError);
+    store.release = ObligingStore.prototype.release;
+    for (let n = 0; n < 20_000; n += 1) await (await factory.new(`other ${n}`, 60_000).lock()).unlock();
+    const next = await factory.new('k', 60_000, { token: 'mine' }).lock();
+    store.released.length = 0;
+    await first.unlock();
+    expect([store.released, next.held]).toEqual([[], true]);
+    await factory.close();
+  });
+
+  it('whose routine fails as what it waited for was aborted by the loss has told the loss', async () => {
+    const store = new ObligingStore();
+    const factory = new LockFactory(store);
+    const warned = jest.spyOn(process, 'emitWarning').mockImplementation(() => undefined);
+    store.refresh = () => Promise.resolve(undefined);
+    const running = factory.run('k', 60_000, async ({ signal, lock }) => {
+      const waiting = sleep(60_000, undefined, { signal });
+      await expect(lock.refresh()).rejects.toBeInstanceOf(LockNotHeldError);
+      await waiting;
+    });
+    await expect(running).rejects.toMatchObject({ name: 'AbortError', cause: expect.any(LockLostError) as unknown });
+    expect(warned).not.toHaveBeenCalled();
+    await factory.close();
+  });
+
+  it('is released by close, for which a second call waits', async () => {
+    const store = new ObligingStore();
+    const factory = new LockFactory(store);
+    const end = deferred();
+    store.close = () => end.promise;
+    const order: string[] = [];
+    const first = factory.close().then(() => order.push('first'));
+    const second = factory.close().then(() => order.push('second'));
+    await new Promise(setImmediate);
+    expect(order).toEqual([]);
+    end.done();
+    await Promise.all([first, second]);
+    expect(order).toEqual(['first', 'second']);
   });
 
   it('whose key has gone while once kept it is told as lost', async () => {

@@ -1,6 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals';
 import fc from 'fast-check';
-import { onAbort } from '../../../src/config/lock/abort.js';
 import { Lease } from '../../../src/config/lock/lease.js';
 import { LockFactory } from '../../../src/config/lock/factory.js';
 import { DEFAULT_LOCK_TERMS } from '../../../src/config/lock/options.js';
@@ -171,26 +170,23 @@ describe('a key in memory', () => {
 });
 
 describe('waits under one signal', () => {
-  it('end all of them, though one throws, which is told as an error that nobody caught', () => {
+  it('end all of them, though the store throws at one, which is told as an error that nobody caught', async () => {
     jest.useRealTimers();
     const { signal, abort } = abortable();
     const bug = new Error('bug in a store');
+    const store = new ScriptedStore();
+    store.abandon = ({ key }) => {
+      if (key === 'k2') throw bug;
+    };
+    const factory = new LockFactory(store);
+    const ended = ['k1', 'k2', 'k3'].map((key) => factory.new(key, 1_000).lock({ signal }));
     const ticks: (() => void)[] = [];
     const tick = jest
       .spyOn(process, 'nextTick')
       .mockImplementation((callback) => void ticks.push(callback as () => void));
-    const ended: number[] = [];
-    for (const n of [1, 2, 3]) {
-      onAbort(signal, {
-        aborted: () => {
-          ended.push(n);
-          if (n === 2) throw bug;
-        },
-      });
-    }
     abort();
     tick.mockRestore();
-    expect(ended).toEqual([1, 2, 3]);
+    for (const wait of ended) await expect(wait).rejects.toBe(signal.reason);
     expect(ticks).toHaveLength(1);
     expect(ticks[0]).toThrow(bug);
   });
@@ -339,6 +335,28 @@ describe('a key elsewhere', () => {
     await refused;
   });
 
+  it('a single try asks no strategy: it is answered as soon as the question before it is', async () => {
+    const next = jest.fn(() => 1);
+    const tries = [factory.new('k', 1_000), factory.new('k', 1_000, { retry: { next } })].map((one) => one.tryLock());
+    const refused = Promise.all(
+      tries.map((one) => expect(one).rejects.toMatchObject({ code: 'ERR_LOCK_NOT_OBTAINED' })),
+    );
+    await jest.advanceTimersByTimeAsync(10);
+    expect(next).not.toHaveBeenCalled();
+    store.questions[0]!.answer(store.refuse());
+    await refused;
+    expect(jest.getTimerCount()).toBe(0);
+  });
+
+  it('a question that failed is undone once, however often it was asked', async () => {
+    const failing = expect(lock()).rejects.toThrow('no answer');
+    store.questions[0]!.answer(store.refuse());
+    await jest.advanceTimersByTimeAsync(100);
+    store.questions[1]!.answer(new ProviderUnreachableError('scripted', 5));
+    await failing;
+    expect(store.abandoned).toHaveLength(1);
+  });
+
   it('a failure reaches everybody in line, and the key can be asked for again', async () => {
     const settled = Promise.allSettled([lock(), lock(), lock()]);
     store.questions[0]!.answer(new ProviderUnreachableError('scripted', 5));
@@ -460,6 +478,64 @@ describe('a key elsewhere', () => {
     };
     await expect(factory.close()).rejects.toBe(bug);
     expect(held.held).toBe(false);
+  });
+
+  it('nonsense of a store fails the wait, which rejects, and the next in line is asked for', async () => {
+    for (const nonsense of [null, Promise.resolve(null)]) {
+      const obtain = jest.spyOn(store, 'obtain').mockReturnValueOnce(nonsense as never);
+      await expect(lock(50)).rejects.toBeInstanceOf(Error);
+      obtain.mockRestore();
+      const asked = store.questions.length;
+      const next = lock();
+      store.questions[asked]!.answer(store.grant());
+      await (await next).unlock();
+    }
+    expect(jest.getTimerCount()).toBe(0);
+  });
+
+  it('a promise may be of another realm, or of a library', async () => {
+    const later = <T>(value: T) => ({
+      then: (resolve: (value: T) => void) => void setTimeout(() => resolve(value), 10),
+    });
+    jest.spyOn(store, 'obtain').mockReturnValueOnce(later(store.grant()) as never);
+    jest.spyOn(store, 'refresh').mockReturnValueOnce(later(performance.now() + 2_000) as never);
+    jest.spyOn(store, 'release').mockReturnValueOnce(later(true) as never);
+    const waiting = lock();
+    await jest.advanceTimersByTimeAsync(10);
+    const held = await waiting;
+    const refreshed = held.refresh(2_000);
+    await jest.advanceTimersByTimeAsync(10);
+    await refreshed;
+    const released = held.unlock();
+    await jest.advanceTimersByTimeAsync(10);
+    await released;
+    expect(held.held).toBe(false);
+  });
+
+  it.each([
+    ['undefined', undefined, 'store: found undefined, expected a store of locks; its method deadline is missing'],
+    ['an empty object', {}, 'its method deadline is missing'],
+    ['one that cannot release', Object.assign(new ScriptedStore(), { release: undefined }), 'its method release'],
+    ['one without a name', Object.assign(new ScriptedStore(), { provider: 5 }), 'store.provider: found 5'],
+    ['one without a ttl', Object.assign(new ScriptedStore(), { shortestTtl: 0 }), 'store.shortestTtl: found 0'],
+  ])('%s is no store', (_title, given, message) => {
+    expect(() => new LockFactory(given as never)).toThrow(message);
+  });
+
+  it('locks of a factory on a store of your own have the options that it was given', async () => {
+    const patient = new LockFactory(store, { wait: 50, metadata: 'ours' });
+    const waiting = expect(patient.new('k', 1_000).lock()).rejects.toMatchObject({ waited: 50 });
+    expect(store.questions[0]!.ask.value).toMatch(/ours$/);
+    store.questions[0]!.answer(store.refuse());
+    await jest.advanceTimersByTimeAsync(50);
+    await waiting;
+    expect(() => new LockFactory(store, { wait: 'soon' })).toThrow('wait: found "soon"');
+  });
+
+  it('a strategy that tells no time fails its own wait', async () => {
+    const failing = factory.new('k', 1_000).lock({ retry: { next: () => Number.NaN } });
+    store.questions[0]!.answer(store.refuse());
+    await expect(failing).rejects.toThrow('retry.next: found NaN, expected milliseconds');
   });
 
   it('a strategy that throws fails its own wait alone', async () => {

@@ -41,4 +41,4 @@ export type ProviderName = keyof typeof PROVIDERS;
 export const PROVIDER_NAMES = Object.keys(PROVIDERS) as ProviderName[];
 
 export { LARGEST_BATCH, REDIS_DEFAULTS, type RedisClient } from './redis/index.js';
-export type { Answer, Ask, Grant, Line, LockStore, Refusal } from './store.js';
+export type { Answer, Ask, Asker, Grant, Line, LockStore, OwnStore, Refusal } from './store.js';

@@ -1,7 +1,13 @@
 import type { Milliseconds } from '../../../duration.js';
+import { InvalidArgumentError } from '../../../errors.js';
 
 /** An answer now, or later: a store inside this process need not make anybody wait for a turn of the event loop. */
-export type Answer<T> = T | Promise<T>;
+export type Answer<T> = T | PromiseLike<T>;
+
+/** Whether the answer comes later; the promise may be of another realm, or of a library. */
+export function isLater<T>(answer: Answer<T> | undefined): answer is PromiseLike<T> {
+  return typeof (answer as PromiseLike<T> | undefined)?.then === 'function';
+}
 
 /** Who is told an answer that was not there yet: what a promise does, without one for each question. */
 export interface Asker<T> {
@@ -15,6 +21,8 @@ export interface Ask {
   readonly ttl: Milliseconds;
   /** Tells holders apart: token and metadata. */
   readonly value: string;
+  /** The longest lifetime that it was ever asked to have: no answer need have said so. */
+  readonly longest: Milliseconds;
   /** The deadline known so far, on `performance.now()`. */
   readonly until: Milliseconds;
   /** Whether its token is random: then nobody else ever has its value. */
@@ -120,4 +128,18 @@ export interface OwnStore extends LockStore {
 
 export function isOwn(store: LockStore): store is OwnStore {
   return store.alone === true;
+}
+
+const METHODS = ['deadline', 'obtain', 'refresh', 'release', 'abandon', 'pause', 'close'] as const;
+
+/** @throws {InvalidArgumentError} it is no store: the message says what it lacks */
+export function checkStore(store: LockStore): LockStore {
+  const given = Object(store) as Partial<LockStore>;
+  const { provider, shortestTtl } = given;
+  const lacking = METHODS.find((name) => typeof given[name] !== 'function');
+  if (lacking) throw new InvalidArgumentError('store', store, `a store of locks; its method ${lacking} is missing`);
+  if (typeof provider !== 'string') throw new InvalidArgumentError('store.provider', provider, 'its name');
+  if (!Number.isInteger(shortestTtl) || shortestTtl! < 1)
+    throw new InvalidArgumentError('store.shortestTtl', shortestTtl, 'whole milliseconds, 1 or more');
+  return store;
 }

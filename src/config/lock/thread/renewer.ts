@@ -68,7 +68,7 @@ export class Renewer {
         // Its holder says whether it is lost, and then it is freed.
         abandon: () => undefined,
       },
-      { moved: () => undefined, gone: (lease) => this.#taken(lease) },
+      { moved: () => undefined, gone: (lease) => this.#taken(lease), isTakenOver: () => false },
     );
     this.#renewals = new Renewals({
       store,

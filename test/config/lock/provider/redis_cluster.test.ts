@@ -139,6 +139,7 @@ describeWithOwnRedis('locks on a cluster of three masters', () => {
     const ask = {
       key: 'served',
       ttl: 60_000,
+      longest: 60_000,
       value: randomToken(),
       until: Infinity,
       random: true,

@@ -179,6 +179,27 @@ describeWithOwnRedis('when Redis fails', () => {
     await expect(held.unlock()).rejects.toBeInstanceOf(lock.LockNotHeldError);
   });
 
+  it('an unlock without an answer is done again for as long as a refresh has made the hold last', async () => {
+    const proxy = new TcpProxy(server.port);
+    await proxy.listen();
+    const client = new Redis({ host: server.host, port: proxy.port, lazyConnect: true });
+    const far = lock.open({ provider: 'redis', client, commandTimeout: '300ms' });
+    try {
+      const held = await eventually(() => far.new('k', '300ms').lock());
+      await held.refresh('60s');
+      proxy.hold();
+      await expect(held.unlock()).rejects.toBeInstanceOf(lock.ProviderUnreachableError);
+      // Longer than the first lifetime and the limit of a command.
+      await sleep(1_500);
+      proxy.cut();
+      proxy.release();
+      await eventually(async () => expect(await server.cli('exists', 'k')).toBe('0'));
+    } finally {
+      await far.close(100).catch(() => undefined);
+      await proxy.close();
+    }
+  });
+
   it('a refresh without an answer leaves the lease as it surely is: never longer than before, lost at its end', async () => {
     const held = await locks.new('k', '2s').lock();
     const { signal } = held;

@@ -54,7 +54,16 @@ describeWithOwnRedis('renewal on redis', () => {
   it('only lengthens: one that arrives late does not shorten a later hold of the same value', async () => {
     const client = new Redis({ host: server.host, port: server.port, lazyConnect: true });
     const store = new RedisStore(client);
-    const ask = { key: 'k', value: 'of its own', random: false, plain: false, ttl: 60_000, until: 0, memo: undefined };
+    const ask = {
+      key: 'k',
+      value: 'of its own',
+      random: false,
+      plain: false,
+      ttl: 60_000,
+      longest: 60_000,
+      until: 0,
+      memo: undefined,
+    };
     await store.obtain(ask, performance.now());
     const before = performance.now();
     expect(await store.refresh(ask, 1_000, 500)).toBeLessThanOrEqual(performance.now() + 1_000);

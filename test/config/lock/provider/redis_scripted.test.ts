@@ -46,6 +46,39 @@ describe('locks on a server of the test', () => {
     expect(ops()).toMatch(/^TC+$/);
   });
 
+  it('an undoing whose connection broke is tried again after its own pause, not at once', async () => {
+    const undone: number[] = [];
+    const locks = open(({ op }) => {
+      if (op === 'C') undone.push(performance.now());
+      return op === 'C' && undone.length === 1 ? new Error('Connection is closed.') : op === 'C' ? 1 : held(20);
+    });
+    const controller = new AbortController();
+    const wait = locks.new('k', '60s').lock({ signal: controller.signal });
+    await inLine();
+    controller.abort(new Error('gave up'));
+    await expect(wait).rejects.toThrow('gave up');
+    await eventually(() => expect(undone).toHaveLength(2));
+    expect(undone[1]! - undone[0]!).toBeGreaterThan(90);
+  });
+
+  it('pauses are spread by chance, each between the bounds that are promised', () => {
+    const store = new RedisStore(new ScriptedRedis(() => 1).client, { pollMin: 5_000, pollMax: 8_000 });
+    const spread = (listening: boolean, unheard: boolean, attempt: number): number[] => {
+      const refusal = { granted: false, asked: 0, left: Infinity, listening, unheard } as const;
+      return Array.from({ length: 200 }, () => store.pause(refusal, attempt)).sort((a, b) => a - b);
+    };
+    for (const [pauses, least, most] of [
+      [spread(false, false, 1), 3_750, 6_250],
+      [spread(false, false, 9), 6_000, 10_000],
+      [spread(true, false, 1), 750, 1_000],
+      [spread(true, true, 1), 75, 125],
+    ] as const) {
+      expect(pauses[0]).toBeGreaterThanOrEqual(least);
+      expect(pauses.at(-1)).toBeLessThanOrEqual(most);
+      expect(new Set(pauses).size).toBeGreaterThan(150);
+    }
+  });
+
   it('a question is not sent again behind a grant that came by message', async () => {
     let lost = false;
     const locks = open(({ op }) => {

@@ -325,7 +325,16 @@ describe('waiting on Redis', () => {
 });
 
 describe('the validity of a lease that was handed over', () => {
-  const ask = { key: 'k', ttl: 1_000, value: 'v', until: 0, random: true, plain: true, memo: undefined };
+  const ask = {
+    key: 'k',
+    ttl: 1_000,
+    longest: 1_000,
+    value: 'v',
+    until: 0,
+    random: true,
+    plain: true,
+    memo: undefined,
+  };
   const host = { replied: () => undefined, strayed: () => undefined };
 
   it('is counted from when it was given at the earliest, not from when the message arrived', () => {

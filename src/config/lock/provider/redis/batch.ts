@@ -169,8 +169,8 @@ export class Batch {
     flight.rest();
     if (error === undefined) this.#answered(flight, reply);
     else this.#failed(flight, error);
-    if (flight.open.length === 0) this.#land(flight);
-    else void this.#persist(flight);
+    if (flight.open.length > 0 && !flight.errand) void this.#persist(flight);
+    else this.#end(flight);
   }
 
   /** Asks again, and opens the connection for it if need be, until everything is answered or the time is up. */
@@ -185,8 +185,7 @@ export class Batch {
       if (flight.open.length === 0 || flight.errand) break;
       await sleep(pause, undefined, { signal }).catch(() => undefined);
     }
-    this.#reject(flight);
-    this.#land(flight);
+    this.#end(flight);
   }
 
   #again(flight: Flight): Promise<unknown> {
@@ -271,8 +270,7 @@ export class Batch {
   }
 
   #gaveUp(flight: Flight): void {
-    this.#reject(flight);
-    this.#land(flight);
+    this.#end(flight);
     // Once may be a slow server, and the undoing should follow on the same connection; twice is a dead connection.
     const silent = (this.#silent.get(flight.server) ?? 0) + 1;
     this.#silent.set(flight.server, silent);
@@ -281,9 +279,11 @@ export class Batch {
     this.connection.drop();
   }
 
-  #reject({ open, started, why }: Flight): void {
-    const after = performance.now() - started;
-    for (const call of open) call.reject(new ProviderUnreachableError('redis', after, why));
+  /** What is still open has no answer, and gets none. */
+  #end(flight: Flight): void {
+    const after = performance.now() - flight.started;
+    for (const call of flight.open) call.reject(new ProviderUnreachableError('redis', after, flight.why));
+    this.#land(flight);
   }
 }
 

@@ -175,9 +175,11 @@ export class RedisStore implements LockStore, WaitHost {
   pause(refusal: RedisRefusal, attempt: number): Milliseconds {
     const { pollMin, pollMax } = this.#options;
     const poll = Math.min(pollMax, pollMin * 2 ** Math.min(attempt - 1, 20));
-    const most = !refusal.listening ? poll : refusal.unheard ? FOREIGN : SAFETY;
+    const { listening, unheard, left } = refusal;
     // By chance, so that waiters of many processes do not ask in step; and soon after the end of the other hold.
-    return Math.min(refusal.left + 1 + 2 * Math.random(), most * (0.75 + Math.random() / 2), SAFETY);
+    const chance = Math.random();
+    const most = listening && !unheard ? SAFETY * (1 - chance / 4) : (listening ? FOREIGN : poll) * (0.75 + chance / 2);
+    return Math.min(left + 1 + 2 * Math.random(), most);
   }
 
   async close(limit: Milliseconds): Promise<void> {

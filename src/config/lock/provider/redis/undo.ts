@@ -60,7 +60,7 @@ export class Undoing {
 
   /** An answer on a later connection than the question's may overtake it: then it is asked a few times. */
   async #run(ask: Ask, errand: Errand, generation: number, first: Promise<boolean>, once: () => Promise<boolean>) {
-    const end = performance.now() + ask.ttl + this.limit;
+    const end = performance.now() + ask.longest + this.limit;
     let answers = 0;
     for (let pause = FIRST_PAUSE, tried = first; ; pause = Math.min(pause * 2, LAST_PAUSE), tried = once()) {
       try {
