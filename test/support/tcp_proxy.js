@@ -91,6 +91,15 @@ class Link {
     for (const side of [this.client, this.server]) if (!side.destroyed) side.resetAndDestroy();
   }
 
+  /** The client's side ends, and what came from it waits for the returned function, which sends it on. */
+  strand() {
+    this.tells = false;
+    this.replies.end();
+    this.requests.hold();
+    this.client.resetAndDestroy();
+    return () => this.requests.release();
+  }
+
   /** One side ends and the other is never told. @param {'client' | 'server'} side */
   halve(side) {
     this.tells = false;
@@ -178,6 +187,18 @@ export class TcpProxy {
   /** Ends one side of all open connections; the other keeps an open connection on which nothing comes or goes. */
   halve(/** @type {'client' | 'server'} */ side) {
     for (const link of this.#links) if (link.tells) link.halve(side);
+  }
+
+  /**
+   * After `hold`: ends the client's side of all open connections, and lets new ones pass.
+   * @returns sends on what had come on the old ones, which the server then hears late
+   */
+  strand() {
+    this.#silent = false;
+    const stranded = [...this.#links].map((link) => link.strand());
+    return () => {
+      for (const deliver of stranded) deliver();
+    };
   }
 
   /** Ends everything. */

@@ -46,6 +46,21 @@ describe('TcpProxy', () => {
     expect(performance.now() - started).toBeGreaterThanOrEqual(149);
   });
 
+  it('delivers what a connection that ended had sent, late', async () => {
+    const before = await open();
+    proxy.hold();
+    before.socket.write('late');
+    await sleep(50);
+    const deliver = proxy.strand();
+    await eventually(() => expect(before.closed).toBe(true));
+    const after = await open();
+    after.socket.write('new');
+    await eventually(() => expect(after.text).toBe('echo:new'));
+    expect(seen.map(({ text }) => text)).toEqual(['', 'new']);
+    deliver();
+    await eventually(() => expect(seen.map(({ text }) => text)).toEqual(['late', 'new']));
+  });
+
   it('as a black hole, takes connections and tells nothing until it lets go', async () => {
     const before = await open();
     proxy.hold();

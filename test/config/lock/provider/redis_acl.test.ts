@@ -180,6 +180,22 @@ describeWithOwnRedis('a user who may do little', () => {
     const print = jest.spyOn(console, 'warn').mockImplementation(() => undefined);
     await using factory = lock.open({ provider: 'redis', client, prefix: 'elsewhere:' });
     await expect(factory.new('k', '1s').lock()).rejects.toThrow(/redis refused: NOPERM .*keys/);
+    expect(print).not.toHaveBeenCalled();
     print.mockRestore();
+  });
+
+  it('a key outside of what it may touch fails alone, whatever leaves with it', async () => {
+    const factory = open('minimum', { prefix: '' });
+    const held = await factory.new('app:k', '60s').lock();
+    const waiting = factory.new('app:k', '60s').lock();
+    const outcomes = await Promise.allSettled([
+      factory.new('elsewhere', '60s').tryLock(),
+      held.unlock(),
+      factory.new('app:other', '60s').tryLock(),
+      waiting,
+    ]);
+    expect(outcomes.map(({ status }) => status)).toEqual(['rejected', 'fulfilled', 'fulfilled', 'fulfilled']);
+    expect(outcomes[0]).toMatchObject({ reason: { message: expect.stringMatching(/NOPERM .*keys/) as unknown } });
+    await (await waiting).unlock();
   });
 });

@@ -4,7 +4,7 @@ import { Cluster, type ClusterOptions } from 'ioredis';
 import { lock } from 'mcube-lock';
 import { randomToken } from '../../../../src/config/lock/lease.js';
 import { RedisStore } from '../../../../src/config/lock/provider/redis/index.js';
-import { slot } from '../../../../src/config/lock/provider/redis/slots.js';
+import { lineOf, slot } from '../../../../src/config/lock/provider/redis/slots.js';
 import type { Wait } from '../../../../src/config/lock/provider/redis/wait.js';
 import { handOver, isToldAtOnce, PATIENT } from '../../../support/hand_over.js';
 import { keepsLockPromises } from '../../../support/lock_promises.js';
@@ -105,6 +105,38 @@ describeWithOwnRedis('locks on a cluster of three masters', () => {
     expect(next.fence).toBeGreaterThan(0n);
     await next.unlock();
     await (await ours.new(key, '1s').tryLock()).unlock();
+  });
+
+  it('believes no message without an answer: of two nodes each has a clock of its own', async () => {
+    const prefix = uniquePrefix();
+    const [ours, theirs] = [open(prefix), open(prefix)];
+    const held = await ours.new('k', '60s').lock();
+    let isServed = false;
+    const waiting = theirs.new('k', '60s').lock();
+    void waiting.then(() => (isServed = true));
+    const nodes = new Cluster(startupNodes(cluster));
+    const line = lineOf(`${prefix}k`, true);
+    const entry = await eventually(async () => {
+      const [first] = await nodes.lrange(line, 0, 0);
+      expect(first).toBeDefined();
+      return first!;
+    });
+    const [channel, wid] = entry.split('|') as [string, string];
+    await nodes.publish(channel, `${wid}|${Date.now() * 1_000}|${Date.now() * 1_000}`);
+    await sleep(100);
+    expect([isServed, held.held]).toEqual([false, true]);
+    await held.unlock();
+    await (await waiting).unlock();
+    await nodes.quit();
+  });
+
+  it('renews what is held while its slot moves, for as long as that takes', async () => {
+    const prefix = uniquePrefix();
+    const locks = open(prefix);
+    const held = await locks.new('k', '2s', { renew: true }).lock();
+    await moveSlot(cluster, String(slot(`${prefix}k`)), { begun: () => sleep(3_000), moved: () => sleep(3_000) });
+    expect(held.held).toBe(true);
+    await held.unlock();
   });
 
   it('a wait that was given up while its slot moved takes nothing later', async () => {

@@ -4,6 +4,7 @@ import { Redis } from 'ioredis';
 import { lock } from 'mcube-lock';
 import { describeWithOwnRedis, startRedis, type RedisServer } from '../../../support/redis_server.js';
 import { TcpProxy } from '../../../support/tcp_proxy.js';
+import { eventually } from '../../../support/time.js';
 
 describeWithOwnRedis('what is still on its way when a hold has gone on', () => {
   let server: RedisServer;
@@ -22,6 +23,68 @@ describeWithOwnRedis('what is still on its way when a hold has gone on', () => {
     await locks.close(500).catch(() => undefined);
     await proxy.close();
     await server.stop();
+  });
+
+  /** Takes a key while the connection breaks: what was sent on it first is delivered when the test says so. */
+  const takenBesides = async (key: string, ttl: string): Promise<{ held: lock.Lock; deliver: () => void }> => {
+    await (await locks.new('warm', '10s').lock()).unlock();
+    proxy.hold();
+    const taking = locks.new(key, ttl).lock();
+    await sleep(50);
+    const deliver = proxy.strand();
+    return { held: await taking, deliver };
+  };
+
+  it('a question shortens no hold that was lengthened since', async () => {
+    const { held, deliver } = await takenBesides('k', '5s');
+    await held.refresh('60s');
+    deliver();
+    await sleep(100);
+    expect(Number(await server.cli('pttl', 'k'))).toBeGreaterThanOrEqual(held.remaining());
+    expect(held.remaining()).toBeGreaterThan(50_000);
+  });
+
+  it('a question that waits does not, either', async () => {
+    const holder = await locks.new('k', '60s').lock();
+    const others = lock.open({ provider: 'redis', client });
+    try {
+      const waiting = others.new('k', '5s').lock();
+      await sleep(100);
+      // Each waiter asks again within a second.
+      proxy.hold();
+      await sleep(1_200);
+      const deliver = proxy.strand();
+      await holder.unlock();
+      const held = await waiting;
+      await held.refresh('60s');
+      deliver();
+      await sleep(100);
+      expect(Number(await server.cli('pttl', 'k'))).toBeGreaterThanOrEqual(held.remaining());
+    } finally {
+      await others.close();
+    }
+  });
+
+  it('a question that arrives behind the release keeps the key from nobody', async () => {
+    const { held, deliver } = await takenBesides('k', '60s');
+    await held.unlock();
+    await sleep(400);
+    const before = await server.cli('get', 'mlk:fence');
+    deliver();
+    // It took the key, and was undone.
+    await eventually(async () => expect(await server.cli('get', 'mlk:fence')).not.toBe(before));
+    await eventually(async () => expect(await server.cli('exists', 'k')).toBe('0'));
+  });
+
+  it('nor does one whose grant was handed on inside the process', async () => {
+    const { held, deliver } = await takenBesides('k', '60s');
+    const waiting = locks.new('k', '60s').lock();
+    await held.unlock();
+    await (await waiting).unlock();
+    await sleep(400);
+    deliver();
+    await sleep(50);
+    await eventually(async () => expect(await server.cli('exists', 'k')).toBe('0'));
   });
 
   it('a refresh that is sent again after the unlock does not shorten the hold of the next one of this process', async () => {

@@ -94,7 +94,8 @@ describe('locks on a server of the test', () => {
     const before = server.asked.length;
     await locker.unlock();
     await sleep(150);
-    expect(server.asked.slice(before).map(({ op }) => op)).toEqual(['R']);
+    // Behind the release, what may still be on its way on the old connection is undone.
+    expect(ops().slice(before)).toMatch(/^RC+$/);
   });
 
   it.each([

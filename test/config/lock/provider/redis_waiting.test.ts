@@ -339,19 +339,25 @@ describe('the validity of a lease that was handed over', () => {
 
   it('is counted from when it was given at the earliest, not from when the message arrived', () => {
     const wait = new Wait(ask, undefined, host);
-    wait.sample = { sent: 100, server: 50_000 };
+    wait.sample = { sent: 100, server: 50_000, generation: 1 };
     // Given 40 ms of the server's time after our question, read much later: we were stopped.
-    expect(wait.earliest(50_040, 5_000)).toBe(140);
+    expect(wait.earliest(50_040, 5_000, 1)).toBe(140);
   });
 
   it("is never later than the arrival, whatever the server's clock did", () => {
     const wait = new Wait(ask, undefined, host);
-    wait.sample = { sent: 100, server: 50_000 };
-    expect(wait.earliest(90_000, 150)).toBe(150);
+    wait.sample = { sent: 100, server: 50_000, generation: 1 };
+    expect(wait.earliest(90_000, 150, 1)).toBe(150);
   });
 
   it('is unknown without a question before it', () => {
-    expect(new Wait(ask, undefined, host).earliest(50_000, 100)).toBeUndefined();
+    expect(new Wait(ask, undefined, host).earliest(50_000, 100, 1)).toBeUndefined();
+  });
+
+  it('is unknown by the clock of another server, which the connection led to when it asked', () => {
+    const wait = new Wait(ask, undefined, host);
+    wait.sample = { sent: 100, server: 50_000, generation: 1 };
+    expect(wait.earliest(50_040, 5_000, 2)).toBeUndefined();
   });
 });
 

@@ -23,6 +23,8 @@ const CONNECTING: Milliseconds = 1_000;
 
 /** What a server says that cannot do it now and has done nothing; older ones put the place in the script before it. */
 const NOT_NOW = /(?:^|: -)(?:READONLY|MASTERDOWN|LOADING|CLUSTERDOWN|TRYAGAIN|BUSY|NOREPLICAS)\b/;
+/** What a server says of a whole call though it may mean one key of it: that it is not allowed, or has moved to another node. */
+const FOR_ONE = /^(?:NOPERM|TRYAGAIN)\b/;
 /** Those that another server must be asked for: it is no master (any more). */
 const NOT_HERE = /READONLY|MASTERDOWN/;
 
@@ -219,8 +221,23 @@ export class Batch {
   }
 
   #failed(flight: Flight, error: unknown): void {
-    if (isReplyError(error)) flight.open = flight.open.filter((call) => !this.#settle(flight, call, error));
-    else if (!flight.over) flight.why = plain(error);
+    if (!isReplyError(error)) {
+      if (!flight.over) flight.why = plain(error);
+    } else if (FOR_ONE.test(error.message) && flight.open.length > 1) {
+      this.#sendApart(flight);
+    } else {
+      flight.open = flight.open.filter((call) => !this.#settle(flight, call, error));
+    }
+  }
+
+  /** One of them is not allowed, and none was run: each is sent alone, in their order. */
+  #sendApart(flight: Flight): void {
+    const { guard, server, open } = flight;
+    flight.open = [];
+    for (const call of open) {
+      call.notRun();
+      this.#send(guard, server, [call]);
+    }
   }
 
   /** Gives a call its reply; false when it must be asked again, for nothing was done. */

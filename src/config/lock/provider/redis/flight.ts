@@ -25,7 +25,7 @@ export class Flight implements Asking {
    * @param yields keys may be let be free for a moment
    */
   constructor(
-    private readonly guard: string,
+    readonly guard: string,
     readonly server: string,
     calls: Call[],
     private readonly connection: Connection,

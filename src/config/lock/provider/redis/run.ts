@@ -1,9 +1,13 @@
 import { Words } from '../../../redis/command.js';
 import type { Call } from './call.js';
+import type { Op } from './script.js';
 import { lineOf } from './slots.js';
 
 /** The reply to each release of a run in which all went as usual. */
 const RELEASED = 1;
+
+/** Operations that need neither guard nor line: their own key stands in the place of both, where that matters. */
+const OF_ONE_KEY: readonly Op[] = ['L', 'X', 'P'];
 
 /** The connection that a run is sent on. */
 export interface Carrier {
@@ -19,17 +23,15 @@ export class Run {
   readonly #releases: number;
   readonly #words = new Words();
 
+  /** Its first key: that of the fence guard, or one that stands in its place. */
+  readonly guard: string;
+
   /**
    * @param guard the key of the fence guard
    * @param calls what is asked; each that somebody still wants counts as sent from now on
    * @param yields keys may be let be free for a moment
    */
-  constructor(
-    readonly guard: string,
-    calls: readonly Call[],
-    { cluster, ownChannel }: Carrier,
-    yields: boolean,
-  ) {
+  constructor(guard: string, calls: readonly Call[], { cluster, ownChannel }: Carrier, yields: boolean) {
     const releases: Call[] = [];
     const tries: Call[] = [];
     const others: Call[] = [];
@@ -46,12 +48,15 @@ export class Run {
     }
     this.#releases = releases.length;
     this.calls = inOrder(releases, tries, others);
+    // While a slot of a cluster moves, a run is refused whose keys are not all on one side.
+    const isBare = cluster && others.length > 0 && this.calls.every(({ op }) => OF_ONE_KEY.includes(op));
+    this.guard = isBare ? others[0]!.key : guard;
     const words = this.#words;
-    words.add(String(1 + 2 * releases.length + tries.length + 2 * others.length)).add(guard);
+    words.add(String(1 + 2 * releases.length + tries.length + 2 * others.length)).add(this.guard);
     for (const { key } of releases) words.add(key);
     for (const { key } of releases) words.add(lineOf(key, cluster));
     for (const { key } of tries) words.add(key);
-    for (const { key } of others) words.add(key).add(lineOf(key, cluster));
+    for (const { key } of others) words.add(key).add(isBare ? key : lineOf(key, cluster));
     words.add(valuesOf(releases) + valuesOf(tries)).add(String(tries[0]?.ttl ?? ownChannel));
     if (this.calls.length > 1 || others.length > 0) words.add(String(releases.length)).add(String(tries.length));
     if (others.length > 0) this.#addOthers(others, yields);

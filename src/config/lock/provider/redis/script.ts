@@ -22,13 +22,13 @@ import { createHash } from 'node:crypto';
  *   R value                   release: the next in line has the key, and is told
  *   O value ttl block entry   obtain the key; `entry`, unless empty, stands in line when another has it
  *   K value ttl block entry   ask again for a waiter that stands in line: the "kick"
- *   C value entry             out of the line, and release if the key was given to the entry meanwhile
+ *   C value entry             out of the line; release if the key was given to the entry meanwhile, or `entry` is empty
  *   X value ttl               refresh
  *   L value ttl               lengthen: as X, but what lasts longer stays so. A renewal that arrives late, on a connection that
  *                             broke or from another thread, shortens no later hold of the same value
  *   P value                   time left
  *   Y value followed          release as R, but every 100 ms at most let the key be free instead of handing it on, so that
- *                             those in no line find it; only if others wait, or \`followed\` is 1: one who waits asks behind it
+ *                             those in no line find it; only if others wait, or `followed` is 1: one who waits asks behind it
  *   N value                   hand on a key that was let be free; the value does not matter, the "nudge"
  * reply  a number when there was nothing but releases and tries, and all of them did what they do as a rule: released, nobody
  *        waited; obtained, the first try with this fence, each next one with the next. Else an array of the replies:
@@ -47,7 +47,7 @@ import { createHash } from 'node:crypto';
  * the key is told on its channel: \`wid|fence|time\`. A channel that nobody hears on this server means a dead process: the next
  * in line is given the key, in the same step. The key is set and the guard is written before anybody is told, so that no fence
  * is ever given out twice. T, O and K answer their own value as a success, so that they can be sent again when the answer was
- * lost. A fence is the server's time in microseconds, or one more than the last one if that is higher: it grows over restarts,
+ * lost; the hold lasts then for the longer of what it had and the ttl. A fence is the server's time in microseconds, or one more than the last one if that is higher: it grows over restarts,
  * expiry and loss of data.
  */
 export const SCRIPT = `
@@ -110,7 +110,9 @@ end
 -- The first of so many fences. The guard is written once for all that the call may take.
 local function fences(count)
   if not last then
-    last = math.max(now() - 1, tonumber(redis.call('GET', guard) or 0))
+    local kept = tonumber(redis.call('GET', guard) or 0)
+    if not kept then error('the fence guard ' .. guard .. ' holds no number', 0) end
+    last = math.max(now() - 1, kept)
     limit = last
   end
   if last + count > limit then
@@ -150,6 +152,12 @@ end
 local function answer(run, ...)
   local ok, reply = pcall(run, ...)
   replies[#replies + 1] = ok and reply or error_of(reply)
+end
+
+-- What was sent again may arrive late: it shortens nothing.
+local function lengthen(key, ttl)
+  local left = redis.call('PTTL', key)
+  if left ~= -1 and left < tonumber(ttl) then redis.call('PEXPIRE', key, ttl) end
 end
 
 local function give(key, value, ttl, block)
@@ -235,36 +243,37 @@ local function status(key, current, queue, entry)
   return reply
 end
 
+local function obtain(key, current, queue, value, ttl, block, entry)
+  if not is_free(queue, current) and current ~= value then return status(key, current, queue, entry) end
+  -- Sent again after a lost answer, it may stand in line already, or have the key.
+  if entry ~= '' then redis.pcall('LREM', queue, 0, entry) end
+  if not current then return give(key, value, ttl, block) end
+  lengthen(key, ttl)
+  return fences(tonumber(block))
+end
+
 local run = {}
 
-function run.O(key, queue, value, ttl, block, entry)
-  local current = redis.call('GET', key)
-  if is_free(queue, current) or current == value then
-    -- Sent again after a lost answer, it may stand in line already.
-    if entry ~= '' then redis.pcall('LREM', queue, 0, entry) end
-    return give(key, value, ttl, block)
-  end
-  return status(key, current, queue, entry)
+function run.O(key, queue, ...)
+  return obtain(key, redis.call('GET', key), queue, ...)
 end
 
 function run.T(key, queue, value, ttl)
   return run.O(key, queue, value, ttl, 1, '')
 end
 
-function run.K(key, queue, value, ttl, block, entry)
+function run.K(key, queue, ...)
   local current = redis.call('GET', key)
   if is_free(queue, current) and hand_on(key, queue) then current = redis.call('GET', key) end
-  if is_free(queue, current) or current == value then
-    if entry ~= '' then redis.pcall('LREM', queue, 0, entry) end
-    return give(key, value, ttl, block)
-  end
-  return status(key, current, queue, entry)
+  return obtain(key, current, queue, ...)
 end
 
 run.R = release
 
 function run.C(key, queue, value, entry)
-  if entry ~= '' then redis.pcall('LREM', queue, 0, entry) end
+  local stood = entry ~= '' and redis.pcall('LREM', queue, 0, entry)
+  -- Who still stood in line was not given the key: who has it under the same value is another.
+  if type(stood) == 'number' and stood > 0 then return 0 end
   return release(key, queue, value)
 end
 
@@ -295,8 +304,7 @@ end
 
 function run.L(key, _, value, ttl)
   if redis.call('GET', key) ~= value then return 0 end
-  local left = redis.call('PTTL', key)
-  if left ~= -1 and left < tonumber(ttl) then redis.call('PEXPIRE', key, ttl) end
+  lengthen(key, ttl)
   return 1
 end
 

@@ -18,12 +18,8 @@ export function slot(key: string): number {
 export function lineOf(key: string, cluster: boolean): string {
   if (!cluster || HASH_TAG.test(key)) return `${key}:~q`;
   // In a key with a brace but no tag a tag behind it would not be seen.
-  return key.includes('{') ? `${tagOf(key)}${key}:~q` : `${key}:~q${tagOf(key)}`;
-}
-
-function tagOf(key: string): string {
-  tags ??= tagTable();
-  return `{${tags[slot(key)]}}`;
+  const tag = tagOf(slot(key));
+  return key.includes('{') ? `${tag}${key}:~q` : `${key}:~q${tag}`;
 }
 
 /**
@@ -32,9 +28,13 @@ function tagOf(key: string): string {
  */
 export function guardOf(keyPrefix: string, slotWanted?: number): string {
   if (slotWanted === undefined || HASH_TAG.test(keyPrefix)) return keyPrefix + GUARD;
-  tags ??= tagTable();
-  const tag = `{${tags[slotWanted]}}`;
+  const tag = tagOf(slotWanted);
   return keyPrefix.includes('{') ? `${tag}${keyPrefix}${GUARD}` : `${keyPrefix}${GUARD}${tag}`;
+}
+
+function tagOf(at: number): string {
+  tags ??= tagTable();
+  return `{${tags[at]}}`;
 }
 
 let tags: string[] | undefined;

@@ -131,13 +131,16 @@ export class RedisStore implements LockStore, WaitHost {
   }
 
   release(ask: Ask, followed = false, asker?: Asker<boolean>): Promise<boolean> | undefined {
-    const visit = waitOf(ask)?.visit;
+    const wait = waitOf(ask);
+    const { visit, astray } = wait ?? {};
     if (visit) {
       visit.holder = undefined;
       this.#block.learn(visit);
     }
     const promised = asker ? undefined : new Promised<boolean>();
     this.#release(ask, followed, asker ?? promised!);
+    // Behind the release, a question that is still on its way would take the key for nobody.
+    if (astray !== undefined && astray !== this.#connection.generation && ask.random) this.#undo(wait!);
     return promised?.promise;
   }
 
@@ -154,6 +157,7 @@ export class RedisStore implements LockStore, WaitHost {
     if (fence === undefined) return undefined;
     const wait = new Wait(to, undefined, this);
     wait.visit = visit;
+    wait.astray = waitOf(from)?.astray;
     visit.holder = to;
     to.memo = wait;
     return { granted: true, fence, until: from.until };
@@ -224,6 +228,7 @@ export class RedisStore implements LockStore, WaitHost {
 
   /** The reply to a question of a wait. */
   replied(wait: Wait, reply: unknown, call: Call): void {
+    this.#noteAstray(wait, call);
     const refused = Array.isArray(reply);
     if (refused || !wait.asked) contend(wait.ask, refused);
     wait.asked = true;
@@ -260,7 +265,7 @@ export class RedisStore implements LockStore, WaitHost {
     if (left === undefined || time === undefined)
       throw new ProviderError('lock: redis gave a reply that is not of our script');
     wait.line?.refused();
-    wait.sample = { sent: call.sent, server: time / 1_000 };
+    wait.sample = { sent: call.sent, server: time / 1_000, generation: this.#connection.generation };
     if (outside !== undefined) this.#connection.cannotWait(String(outside));
     wait.listening = wait.stands && outside === undefined && this.#connection.listening;
     const refusal = { granted: false, asked: call.sent, left: orForever(left), listening: wait.listening } as const;
@@ -323,8 +328,19 @@ export class RedisStore implements LockStore, WaitHost {
     // Most have been answered, and an error is dear: its stack is written down when it is made.
     if (wait.isAnswered && !wait.confirmation) return;
     const reason = new ProviderUnreachableError('redis', 0);
-    if (!wait.isAnswered) wait.question?.cancel(reason);
-    wait.confirmation?.cancel(reason);
+    if (!wait.isAnswered) this.#cancel(wait, wait.question, reason);
+    this.#cancel(wait, wait.confirmation, reason);
+  }
+
+  #cancel(wait: Wait, question: Call | undefined, reason: Error): void {
+    if (!question) return;
+    if (question.sent !== 0) wait.astray = question.repeated ? EARLIER : this.#connection.generation;
+    question.cancel(reason);
+  }
+
+  /** A question that was answered when it was sent again: the first may still be on its way. */
+  #noteAstray(wait: Wait, { repeated }: Call): void {
+    if (repeated) wait.astray = EARLIER;
   }
 
   #remember(wait: Wait): void {
@@ -341,9 +357,11 @@ export class RedisStore implements LockStore, WaitHost {
     if (!wait) return this.#late(message);
     if (wait.confirming) return;
     const { ask } = wait;
-    const at = wait.earliest(message.time, arrival);
+    const at = wait.earliest(message.time, arrival, this.#connection.generation);
     const until = at === undefined ? -Infinity : this.deadline(at, ask.ttl);
-    if (wait.overheard || until - arrival < ask.ttl / 2) return void this.#confirm(wait);
+    // On a cluster another node may have granted it than the one whose clock we know.
+    const isUnsure = this.#connection.cluster || wait.overheard || until - arrival < ask.ttl / 2;
+    if (isUnsure) return void this.#confirm(wait);
     this.#visited(wait, arrival, message.fence, wait.block);
     this.#unask(wait);
     wait.line?.grant({ granted: true, fence: message.fence, until });
@@ -361,8 +379,9 @@ export class RedisStore implements LockStore, WaitHost {
     const promised = new Promised<unknown>();
     const more = [String(wait.block), wait.entry];
     const reading = new Reading(promised, asItIs, (reply) => this.strayed(wait, reply));
-    wait.confirmation = this.#call('K', ask, ask.value, ask.ttl, more, reading, wait.block);
+    const call = (wait.confirmation = this.#call('K', ask, ask.value, ask.ttl, more, reading, wait.block));
     const reply = await promised.promise.catch(() => undefined);
+    this.#noteAstray(wait, call);
     wait.confirmation = undefined;
     wait.confirming = false;
     if (!this.#inLine.has(wait.wid)) return;
@@ -392,8 +411,8 @@ export class RedisStore implements LockStore, WaitHost {
     }
   }
 
-  #undo({ ask, value, entry }: Wait): void {
-    this.#undoing.start(ask, value, () => this.#run('C', ask, value, [entry], wasHeld, true));
+  #undo({ ask, value, entry, astray }: Wait): void {
+    this.#undoing.start(ask, value, astray, () => this.#run('C', ask, value, [entry], wasHeld, true));
   }
 
   #run<T>(
@@ -424,6 +443,9 @@ export class RedisStore implements LockStore, WaitHost {
     return call;
   }
 }
+
+/** A connection before the one that there is. */
+const EARLIER = -1;
 
 /** What an operation takes that takes no more. */
 const NOTHING: readonly string[] = [];

@@ -3,8 +3,6 @@ import type { Ask } from '../store.js';
 import { atMost } from './at_most.js';
 import type { Connection } from './connection.js';
 
-/** Answers "not yours" on another connection than the question's that are enough to believe it. */
-const ENOUGH = 3;
 const FIRST_PAUSE: Milliseconds = 100;
 const LAST_PAUSE: Milliseconds = 5_000;
 
@@ -30,13 +28,16 @@ export class Undoing {
     private readonly limit: Milliseconds,
   ) {}
 
-  /** @param once undoes it; true when there was something to undo, false when there was not */
-  start(ask: Ask, value: string, once: () => Promise<boolean>): void {
+  /**
+   * @param asked the connection on which a question was left without an answer, if it was
+   * @param once undoes it; true when there was something to undo, false when there was not
+   */
+  start(ask: Ask, value: string, asked: number | undefined, once: () => Promise<boolean>): void {
     const id = identity(ask, value);
     const running = this.#errands.get(id);
     if (running?.spared === false) return void (running.again = true);
     if (this.#closed) return;
-    const { generation } = this.connection;
+    const generation = asked ?? this.connection.generation;
     const errand: Errand = { again: false, spared: false, tried: Promise.resolve() };
     this.#errands.set(id, errand);
     const tried = once();
@@ -58,15 +59,14 @@ export class Undoing {
     await atMost(limit, Promise.all([...this.#errands.values()].map(({ tried }) => tried)));
   }
 
-  /** An answer on a later connection than the question's may overtake it: then it is asked a few times. */
+  /** An answer on a later connection than the question's may overtake it: "not yours" is believed after the limit then. */
   async #run(ask: Ask, errand: Errand, generation: number, first: Promise<boolean>, once: () => Promise<boolean>) {
-    const end = performance.now() + ask.longest + this.limit;
-    let answers = 0;
+    const late = performance.now() + this.limit;
+    const end = late + ask.longest;
     for (let pause = FIRST_PAUSE, tried = first; ; pause = Math.min(pause * 2, LAST_PAUSE), tried = once()) {
       try {
         const undone = await tried;
-        answers += 1;
-        const isEnough = undone || answers >= ENOUGH || this.connection.generation === generation;
+        const isEnough = undone || this.connection.generation === generation || performance.now() >= late;
         if (isEnough && !errand.again) return;
         errand.again = false;
       } catch {

@@ -42,8 +42,16 @@ export class Wait implements Receiver {
   /** Neither wanted nor granted any more. */
   over = false;
   visit: Visit | undefined;
-  /** When we last asked, by our clock, and what the server's clock said then; the first is the earlier one. */
-  sample: { readonly sent: Milliseconds; readonly server: Milliseconds } | undefined;
+  /**
+   * When we last asked, by our clock, and what the server's clock said then; the first is the earlier one. On which connection:
+   * that of another server has another clock.
+   */
+  sample: { readonly sent: Milliseconds; readonly server: Milliseconds; readonly generation: number } | undefined;
+  /**
+   * The connection on which a question of it was left without an answer: on a later one the network may deliver that question
+   * behind whatever is sent. Undefined when there was none.
+   */
+  astray: number | undefined;
   /** Who is to be told the answer to the last question; undefined once it was. */
   asker: Asker<Grant | Refusal> | undefined;
   #value: string | undefined = undefined;
@@ -98,9 +106,13 @@ export class Wait implements Receiver {
   /**
    * The earliest moment, by our own clock, at which a grant of the server's time `server` can have been made. Counted from
    * our last question, not from the arrival of the message: that may have lain unread for as long as we were stopped.
+   * @param generation the connection that it came on
+   * @returns undefined when nothing is known
    */
-  earliest(server: Milliseconds, arrival: Milliseconds): Milliseconds | undefined {
-    return this.sample && Math.min(arrival, server + (this.sample.sent - this.sample.server));
+  earliest(server: Milliseconds, arrival: Milliseconds, generation: number): Milliseconds | undefined {
+    const { sample } = this;
+    if (sample?.generation !== generation) return undefined;
+    return Math.min(arrival, server + (sample.sent - sample.server));
   }
 }
 
