@@ -52,7 +52,9 @@ export const VARIANTS = [
   {
     ...{ name: 'heard', breaks: 'a lease counts from when its message is read', provider: 'redis', plan: 'stop' },
     checks: ['exclusion'],
-    edits: [[STORE, 'const at = wait.earliest(message.time, arrival);', 'const at = arrival;']],
+    edits: [
+      [STORE, 'const at = wait.earliest(message.time, arrival, this.#connection.generation);', 'const at = arrival;'],
+    ],
   },
   {
     ...{
@@ -68,13 +70,7 @@ export const VARIANTS = [
   {
     ...{ name: 'guard', breaks: 'fences are a clock that goes back', provider: 'redis', plan: 'none' },
     checks: ['fences'],
-    edits: [
-      [
-        SCRIPT,
-        "last = math.max(now() - 1, tonumber(redis.call('GET', guard) or 0))",
-        'last = now() - 3 * (now() % 1000000)',
-      ],
-    ],
+    edits: [[SCRIPT, 'last = math.max(now() - 1, kept)', 'last = now() - 3 * (now() % 1000000)']],
   },
   {
     ...{ name: 'register', breaks: 'the register lets stale writers in', provider: 'redis', plan: 'none', quick: true },
@@ -87,13 +83,13 @@ export const VARIANTS = [
     checks: ['liveness'],
     edits: [
       [STORE, 'const SAFETY = 1_000;', 'const SAFETY = 60_000;'],
-      [STORE, 'Math.min(refusal.left + 1 + 2 * Math.random(), most', 'Math.min(60_000, most'],
+      [STORE, 'Math.min(left + 1 + 2 * Math.random(), most', 'Math.min(60_000, most'],
     ],
   },
   {
     ...{ name: 'keeper', breaks: 'a grant that nobody waits for is kept', provider: 'redis', plan: 'aborts' },
     checks: ['liveness', 'leftovers'],
-    edits: [[STORE, 'this.#undoing.start(ask, value, () =>', 'void (() =>']],
+    edits: [[STORE, 'this.#undoing.start(ask, value, astray, () =>', 'void (() =>']],
   },
   {
     ...{ name: 'endless', breaks: 'a hold that is handed on has no end', provider: 'redis', plan: 'kill' },

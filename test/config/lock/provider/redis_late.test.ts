@@ -76,17 +76,6 @@ describeWithOwnRedis('what is still on its way when a hold has gone on', () => {
     await eventually(async () => expect(await server.cli('exists', 'k')).toBe('0'));
   });
 
-  it('nor does one whose grant was handed on inside the process', async () => {
-    const { held, deliver } = await takenBesides('k', '60s');
-    const waiting = locks.new('k', '60s').lock();
-    await held.unlock();
-    await (await waiting).unlock();
-    await sleep(400);
-    deliver();
-    await sleep(50);
-    await eventually(async () => expect(await server.cli('exists', 'k')).toBe('0'));
-  });
-
   it('a refresh that is sent again after the unlock does not shorten the hold of the next one of this process', async () => {
     const before = await locks.new('k', '10s').lock();
     const [waiting, second] = [locks.new('k', '10s').lock(), locks.new('k', '10s').lock()];

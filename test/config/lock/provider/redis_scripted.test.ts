@@ -85,14 +85,14 @@ describe('locks on a server of the test', () => {
       if (op === 'K' && entries().length > 1) lost = true;
       return lost && op === 'K' ? new Error('Connection is closed.') : op === 'R' ? 1 : held(20);
     });
-    const locker = locks.new('k', '60s');
-    const waiting = locker.lock();
+    const [waiting, behind] = [locks.new('k', '60s').lock(), locks.new('k', '60s').lock()];
     // The other hold is over: it asks again, and is told while the answer is lost.
     await inLine(2);
     server.copies[0]!.tell(`${widOf(entries()[0])}|${microseconds()}|${microseconds()}`);
-    await waiting;
+    // Handed on inside the process, it is still that hold.
+    await (await waiting).unlock();
     const before = server.asked.length;
-    await locker.unlock();
+    await (await behind).unlock();
     await sleep(150);
     // Behind the release, what may still be on its way on the old connection is undone.
     expect(ops().slice(before)).toMatch(/^RC+$/);
