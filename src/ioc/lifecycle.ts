@@ -1,4 +1,4 @@
-import { ConfigError } from '../loader/index.js';
+import { ConfigError, joined } from '../loader/index.js';
 import type { Entry } from './entry.js';
 import { CloseError, StartError, type Step } from './errors.js';
 import type { IocObject } from './object.js';
@@ -14,8 +14,8 @@ const NEVER = new AbortController().signal;
  * @throws {ConfigError} one refused its values
  */
 export async function start(entries: readonly Entry[]): Promise<void> {
+  await checkAll(entries);
   const started: Entry[] = [];
-  for (const entry of entries) await step(entry, 'onPostConfig', started);
   for (const entry of entries) {
     for (const name of STARTING) {
       await step(entry, name, started);
@@ -43,7 +43,21 @@ export async function stop(entries: readonly Entry[], signal: AbortSignal): Prom
   return errors;
 }
 
-async function step(entry: Entry, name: 'onPostConfig' | (typeof STARTING)[number], started: Entry[]): Promise<void> {
+/** All have their say before the configuration is refused. */
+async function checkAll(entries: readonly Entry[]): Promise<void> {
+  const refusals: ConfigError[] = [];
+  for (const entry of entries) {
+    try {
+      await object(entry).onPostConfig?.();
+    } catch (error) {
+      if (!(error instanceof ConfigError)) throw new StartError(entry, 'onPostConfig', error, []);
+      refusals.push(error);
+    }
+  }
+  if (refusals.length > 0) throw joined(refusals);
+}
+
+async function step(entry: Entry, name: (typeof STARTING)[number], started: Entry[]): Promise<void> {
   try {
     await object(entry)[name]?.();
   } catch (error) {

@@ -26,6 +26,13 @@ export class ConfigError extends IocError {
   }
 }
 
+/** Several as one. */
+export function joined(errors: readonly ConfigError[]): ConfigError {
+  if (errors.length === 1) return errors[0]!;
+  const mistakes = errors.flatMap((error) => error.mistakes);
+  return new ConfigError(mistakes, { cause: errors.find((error) => error.cause)?.cause });
+}
+
 function message(sentences: readonly string[]): string {
   if (sentences.length === 1) return `configuration refused: ${sentences[0]}`;
   return [`configuration refused, ${sentences.length} mistakes:`, ...sentences].join('\n- ');

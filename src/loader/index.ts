@@ -1,7 +1,7 @@
 /** Text outside becomes typed values inside: what the container and the components use of this folder. */
 export { type Bound } from './bind.js';
 export { choice, duration, flag, integer, number, text } from './decorators.js';
-export { ConfigError, type Mistake } from './errors.js';
+export { ConfigError, joined, type Mistake } from './errors.js';
 export { envName, fieldsOf, type AnyClass, type FieldInfo, type FieldsClass } from './field.js';
 export { describe, refuse } from './fill.js';
 export { list, table } from './many.js';

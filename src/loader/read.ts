@@ -1,7 +1,7 @@
 import dotenv from 'dotenv';
 import { InvalidArgumentError } from '../errors.js';
 import { bind, type Bound } from './bind.js';
-import { ConfigError } from './errors.js';
+import { ConfigError, joined } from './errors.js';
 import type { AnyClass } from './field.js';
 import { isTable } from './shown.js';
 import { plain, TableSource, TextSource, type Source, type Table } from './source.js';
@@ -24,7 +24,7 @@ export interface LoadRequest {
       }
     | undefined;
   /** Values by component and key, or property; they win over everything else. */
-  values?: Record<string, Record<string, unknown>> | undefined;
+  values?: Readonly<Record<string, object>> | undefined;
   /** Where relative files are looked for. Default the working directory. */
   cwd?: string | undefined;
 }
@@ -76,12 +76,6 @@ function collect<T>(step: () => T | undefined, errors: ConfigError[]): T | undef
     errors.push(error);
     return undefined;
   }
-}
-
-function joined(errors: readonly ConfigError[]): ConfigError {
-  if (errors.length === 1) return errors[0]!;
-  const mistakes = errors.flatMap((error) => error.mistakes);
-  return new ConfigError(mistakes, { cause: errors.find((error) => error.cause)?.cause });
 }
 
 function checked(request: LoadRequest) {

@@ -21,7 +21,8 @@ export function kindOf(value: unknown): string {
   if (typeof value === 'string') return 'text';
   if (Array.isArray(value)) return 'a list';
   if (isTable(value)) return 'a table';
-  return value instanceof Date ? 'a date' : `a ${typeof value}`;
+  if (value === null || value === undefined) return String(value);
+  return value instanceof Date ? 'a date' : `${typeof value === 'object' ? 'an' : 'a'} ${typeof value}`;
 }
 
 /** An object of keys and values, as TOML's tables are; not a list, a date, a map. */

@@ -1,6 +1,7 @@
 import type { Component } from './bind.js';
 import type { Mistake } from './errors.js';
 import { fields, tableType, type AnyClass, type Field } from './field.js';
+import { Wrong } from './kind.js';
 import { isTable, kindOf } from './shown.js';
 import { TableLevel, TableSource, type Source } from './source.js';
 import { isSlip, nearest } from './suggest.js';
@@ -27,12 +28,28 @@ export function strangeSections(sources: readonly Source[], components: readonly
       const place = { key, source: source.places([key]) };
       if (names.includes(key))
         return isTable(section) ? [] : [{ ...place, found: kindOf(section), right: `a table, [${key}]` }];
+      const home = source.isCode ? undefined : homeOf(key, section, components);
+      if (home !== undefined)
+        return [{ ...place, found: 'a key outside of all sections', right: `it in the section [${home}]` }];
       const suggestion = names.find((name) => isSlip(key, name)) ?? (source.isCode ? nearest(key, names) : undefined);
       if (suggestion === undefined && !source.isCode) return [];
       const mistake = { ...place, found: 'a section that no component has', right: oneOf(names) };
       return [suggestion === undefined ? mistake : { ...mistake, suggestion }];
     }),
   );
+}
+
+/**
+ * The component whose header was forgotten: a word that only its field can mean. As another program's it would be passed over, and
+ * `provider = "redis"` would leave the locks in memory.
+ */
+function homeOf(key: string, value: unknown, components: readonly Component[]): string | undefined {
+  const isMeant = ({ key: of, shape }: Field): boolean =>
+    of === key &&
+    shape.form === 'one' &&
+    shape.kind.name === 'choice' &&
+    !(shape.kind.fromValue(value) instanceof Wrong);
+  return components.find(({ type }) => fields(type).some(isMeant))?.name;
 }
 
 function tables(sources: readonly Source[]): TableSource[] {

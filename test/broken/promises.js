@@ -140,7 +140,7 @@ export const BROKEN = [
   {
     promise: 'an acquisition whose answer was lost is undone',
     file: lock('provider/redis/store.ts'),
-    from: 'this.#undoing.start(ask, value, astray, () =>',
+    from: 'this.#undoing.start(ask, value, ask.random ? astray : undefined, () =>',
     to: 'void (() =>',
     tests: [FAULTS],
   },

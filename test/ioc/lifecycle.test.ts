@@ -226,6 +226,20 @@ describe('a component that fails to start', () => {
     expect(error.message).toContain('picky.word (values given in code): found "this", expected another word');
     expect(log).toEqual(['a.onPostConfig']);
   });
+
+  it('because several refuse their configuration is told with all that they refuse', async () => {
+    class Picky extends IocObject {
+      @text({ about: 'Anything.' }) word = 'default';
+      override onPostConfig() {
+        throw refuse(this, 'word', 'another word');
+      }
+    }
+    class Choosy extends Picky {}
+    app.config().registry(Picky, noted('a'), Choosy);
+    const error = (await failure(app.setup())) as ConfigError;
+    expect(error.mistakes.map(({ key }) => key).sort()).toEqual(['choosy.word', 'picky.word']);
+    expect(log).toEqual(['a.onPostConfig']);
+  });
 });
 
 describe('stop', () => {

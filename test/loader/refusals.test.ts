@@ -88,6 +88,7 @@ describe('a section', () => {
     ['[lokc]', 'a section that no component has', 'lock'],
     ['[Lock]', 'a section that no component has', 'lock'],
     ['[LOCK]\nprovider = "redis"', 'a section that no component has', 'lock'],
+    ['provider = "redis"', 'a key outside of all sections', undefined],
   ])('that says %s is refused', async (line, found, suggestion) => {
     const { mistakes } = await refusal(Lock, { files: { 'a.toml': `# shared\n\n${line}\n` } }, 'lock');
     expect(mistakes).toHaveLength(1);
@@ -100,6 +101,8 @@ describe('a section', () => {
     '[deadlock.face]',
     '[block_device]',
     'title = "x"',
+    'provider = "kubernetes"',
+    'connect_timeout = "5s"',
     '[mongo]\nlock = 1',
     '[constructor]\na = 1',
     '[__proto__]',

@@ -184,7 +184,8 @@ describe('a value given in code', () => {
     ['free', new Date(Number.NaN), 'the date (invalid)'],
     ['words', new Set(['a']), 'an object'],
     ['words', Array.from({ length: 20 }, () => 1), '(20 items)'],
-    ['inner', new Map(), 'a object'],
+    ['inner', new Map(), 'an object'],
+    ['inner', null, 'null'],
   ])('of the wrong type for %s is refused: %p', async (key, value, found) => {
     const { mistakes } = await refusal(All, { values: { one: { [key]: value } } });
     expect(mistakes).toMatchObject([{ source: 'values given in code', found: expect.stringContaining(found) }]);

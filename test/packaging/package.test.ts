@@ -52,10 +52,21 @@ describe('the package', () => {
     expect(files).toEqual(expect.arrayContaining(['README.md', 'LICENSE', 'CHANGELOG.md', 'package.json']));
   });
 
-  it('brings what is built, the configuration it explains, and nothing else', () => {
-    const own = /^(dist\/.+\.(js|d\.ts)|etc\/[^/]+|package\.json|LICENSE|(README|README\.zh-CN|CHANGELOG)\.md)$/;
+  it('brings what is built, the configuration it explains, what README leads to, and nothing else', () => {
+    const own =
+      /^(dist\/.+\.(js|d\.ts)|etc\/[^/]+|docs\/.+\.(md|svg)|examples\/\w+\.ts|package\.json|LICENSE|(README|README\.zh-CN|CHANGELOG|SECURITY)\.md)$/;
     expect(files.filter((file) => !own.test(file))).toEqual([]);
     expect(files.filter((file) => /test|spec/i.test(file))).toEqual([]);
+  });
+
+  it('has what its README leads to, but for the tests', async () => {
+    for (const page of ['README.md', 'README.zh-CN.md']) {
+      const text = await readFile(join(installed, page), 'utf8');
+      const links = [...text.matchAll(/\]\((?!https?:)([^)#]+)/g)].map(([, link]) => link!.replace(/\/$/, ''));
+      expect(links.length).toBeGreaterThan(10);
+      const isThere = (link: string): boolean => files.some((file) => file === link || file.startsWith(`${link}/`));
+      expect(links.filter((link) => !link.startsWith('test/') && !isThere(link))).toEqual([]);
+    }
   });
 
   it('has no file that refers to a source map, so that no debugger looks for files that are not there', async () => {

@@ -10,6 +10,8 @@ const END_MS = 1_500;
 export async function disconnect(client: RedisClient, signal: AbortSignal): Promise<void> {
   if (client.status === 'ready') await unlessAborted(client.quit(), signal);
   if (client.status === 'end') return;
+  // One that was never connected has nothing to wait for.
+  if (client.status === 'wait') return client.disconnect();
   // While it waits to connect again ioredis holds nothing that would close, and so would never be at its end, nor would
   // the commands that wait; as one that was never connected, it ends at once and rejects them.
   if (client.status === 'reconnecting') client.status = 'wait';

@@ -19,15 +19,23 @@ export function endpoint(text: string): Endpoint | undefined {
 
 /** What is wrong with a list of endpoints, completing "expected …"; undefined when nothing is. */
 export function wrongEndpoints(texts: readonly string[]): string | undefined {
+  const wrong = [...texts.entries()].filter(([, text]) => !endpoint(text));
+  if (wrong.length > 0) return [RIGHT, ...wrong.map(([i, text]) => `${item(i, texts)} is ${what(text)}`)].join('; ');
   const seen = new Map<string, number>();
   for (const [i, text] of texts.entries()) {
-    const item = texts.length > 1 ? `item ${i + 1}` : 'it';
-    if (!endpoint(text)) return `${RIGHT}; ${item} is ${isUrl(text) ? URL_INSTEAD : 'neither'}`;
     const twin = seen.get(text.toLowerCase());
     if (twin !== undefined) return `different endpoints; items ${twin} and ${i + 1} are the same`;
     seen.set(text.toLowerCase(), i + 1);
   }
   return undefined;
+}
+
+function item(at: number, { length }: readonly string[]): string {
+  return length > 1 ? `item ${at + 1}` : 'it';
+}
+
+function what(text: string): string {
+  return isUrl(text) ? URL_INSTEAD : 'neither';
 }
 
 const RIGHT = `host:port or [v6]:port, port 1 to ${MOST}, such as "127.0.0.1:6379"`;

@@ -64,6 +64,17 @@ describe('the client of a server', () => {
     expect(await client(plain).exists(key)).toBe(0);
   });
 
+  it('that was never used is gone at once after stop, also where time stands still', async () => {
+    const container = await started({});
+    jest.useFakeTimers();
+    try {
+      await container.stop();
+    } finally {
+      jest.useRealTimers();
+    }
+    expect(container.ready).toBe(false);
+  });
+
   it('gets the replies that were under way when it was stopped', async () => {
     const { host, port } = sharedRedis();
     const container = await started({ endpoints: [`${host}:${port}`] });

@@ -173,6 +173,7 @@ describe('settings that make no sense', () => {
     [{ endpoints: ['::1:6379'] }, 'redis.endpoints', '[v6]:port'],
     [{ endpoints: ['[g::1]:6379'] }, 'redis.endpoints', '[v6]:port'],
     [{ endpoints: ['a:1', 'b 2'] }, 'redis.endpoints', 'item 2 is neither'],
+    [{ endpoints: ['a', 'b:1', 'redis://c:1'] }, 'redis.endpoints', 'item 1 is neither; item 3 is a URL'],
     [{ endpoints: ['redis://a:1'] }, 'redis.endpoints', 'it is a URL'],
     [{ endpoints: ['a:1', 'b:2', 'A:1'] }, 'redis.endpoints', 'items 1 and 3 are the same'],
     [{ endpoints: ['a:1', 'b:2'], db: 1 }, 'redis.db', 'Cluster'],

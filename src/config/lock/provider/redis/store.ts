@@ -412,7 +412,10 @@ export class RedisStore implements LockStore, WaitHost {
   }
 
   #undo({ ask, value, entry, astray }: Wait): void {
-    this.#undoing.start(ask, value, astray, () => this.#run('C', ask, value, [entry], wasHeld, true));
+    // Under a token of one's own a hold may be another's: it is not looked for longer than need be.
+    this.#undoing.start(ask, value, ask.random ? astray : undefined, () =>
+      this.#run('C', ask, value, [entry], wasHeld, true),
+    );
   }
 
   #run<T>(
