@@ -10,7 +10,7 @@ export interface Job {
 export interface Load {
   readonly keys: number;
   readonly waiters: number;
-  /** Each waiter has one key of its own, all share the only one, and so on: waiter w starts at key w modulo keys. */
+  /** Whether each waiter goes through all keys; else waiter w stays at key w modulo keys. */
   readonly roam: boolean;
   readonly section: Section;
   /** One acquisition in so many is stamped with times; 1 in all loads that have a server. */

@@ -9,6 +9,7 @@ import { commands, type Server, type Work } from './server.js';
 /** How long a load runs before it is measured, as a part of the time that is measured, and at least, in seconds. */
 const WARM_UP = 0.4;
 const LEAST_WARM_UP = 0.5;
+/** Longest wait for what should have ended. */
 const END_LIMIT = 15_000;
 
 /** Acquisitions for each waiter on average, from which on one without any is said to starve. */

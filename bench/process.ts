@@ -4,7 +4,7 @@ import type { FromWorker, Job, ToWorker } from './job.js';
 
 const WORKER = fileURLToPath(new URL('./worker.js', import.meta.url));
 
-/** Longest wait for what should take no time, and for what should end at a time that is known. */
+/** Longest wait for what should take no time. */
 const OPEN_LIMIT = 15_000;
 
 /** A worker, seen from the benchmark. It is killed at the end of its round: nothing of a library outlives it. */

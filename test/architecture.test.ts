@@ -90,7 +90,11 @@ describe('wrongImports', () => {
     ['a package at home', 'config/redis/config.ts', `import { Redis } from 'ioredis';`],
     ['the types of a client', 'config/lock/provider/redis/store.ts', `import type { Redis } from 'ioredis';`],
     ['what Node brings', 'loader/env.ts', `import { readFile } from 'node:fs/promises';`],
-    ['components, in the table of providers', 'config/lock/provider/index.ts', `import '../../redis/index.js';`],
+    [
+      'the copy of a client, in the table of providers',
+      'config/lock/provider/index.ts',
+      `import '../../redis/copy.js';`,
+    ],
     ['the library by name, in a command', 'cli/list.ts', `import { ioc } from 'mcube-lock/ioc';`],
     ['text that looks like an import', 'loader/env.ts', `const text = "import 'ioredis'"; // import 'ioredis'`],
   ])('lets a file import %s', (_what, name, text) => {

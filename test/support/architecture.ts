@@ -34,8 +34,6 @@ const OPEN_TO_ALL = ['errors.ts', 'duration.ts'];
 const STORE_IMPORTS = ['config/lock/provider/store.ts', 'config/lock/errors.ts', 'config/lock/random.ts'];
 
 const PROVIDER_TABLE_IMPORTS = [
-  'config/go_cache/index.ts',
-  'config/redis/index.ts',
   // Beside the door, which registers the component: a thread needs none.
   'config/redis/copy.ts',
   'config/lock/provider/redis/index.ts',

@@ -12,7 +12,7 @@ export interface Asked {
 }
 
 /** How many arguments each operation takes. */
-const ARGUMENTS: Readonly<Record<string, number>> = { T: 2, O: 4, K: 4, R: 1, C: 2, X: 2, P: 1, Y: 2, N: 1 };
+const ARGUMENTS: Readonly<Record<string, number>> = { T: 2, O: 4, K: 4, R: 1, C: 2, X: 2, L: 2, P: 1, Y: 2, N: 1 };
 
 /**
  * An ioredis client whose server is the test: it sees what is asked and gives each reply. Of its copies those that speak

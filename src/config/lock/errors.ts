@@ -82,12 +82,15 @@ export class LockDeadlockError extends LockStateError {
   }
 }
 
-/** The provider answered with an error of its own, its text is in the message; the lock's state there is unchanged. */
+/** The provider answered with an error of its own, its text is in the message; what it has of the lock is unchanged. */
 export class ProviderError extends IocError {
   readonly code: string = 'ERR_LOCK_PROVIDER';
 }
 
-/** No answer came from the provider in time, so that nothing is known; what was asked for is undone when it comes back. */
+/**
+ * No answer came from the provider in time, so that nothing is known. An acquisition is undone in the background, a release done
+ * again; a refresh is left as it is.
+ */
 export class ProviderUnreachableError extends ProviderError {
   override readonly code = 'ERR_LOCK_PROVIDER_UNREACHABLE';
 

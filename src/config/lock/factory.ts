@@ -55,7 +55,10 @@ export class LockFactory implements AsyncDisposable {
     return this.#queues.renewalFigures;
   }
 
-  /** Resolves once the thread runs that `renewalThread` asks for; until then its leases live by their ttl alone. */
+  /**
+   * Resolves once the thread runs that `renewalThread` asks for, or has failed to start, which is a warning: then leases are renewed
+   * without it. Until then they live by their ttl alone.
+   */
   get ready(): Promise<void> {
     return this.#queues.ready;
   }

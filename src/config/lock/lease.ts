@@ -28,7 +28,7 @@ export class Lease implements Ask {
   state: LeaseState = 'asking';
   /** Deadline on `performance.now()`, never later than the provider's own; right once `alive` has looked at it. */
   until: Milliseconds = 0;
-  /** The stretch it was granted in, if any: `until` counts from its begin, and from its end once `alive` sees that pass. */
+  /** The stretch it was granted in, if any. `until` counts from its begin; when that has passed, `alive` counts from its end instead. */
   stretch: Stretch | undefined = undefined;
   /** The fencing token of this acquisition; below 2^53, so that a number is exact. */
   fence = 0;

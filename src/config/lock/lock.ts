@@ -2,7 +2,7 @@ import { milliseconds, type Duration, type Milliseconds } from '../../duration.j
 import { refuseDeadlock } from './deadlock.js';
 import { LockNotHeldError, LockStateError } from './errors.js';
 import { Lease } from './lease.js';
-import { lockTerms, waitTerms, type LockOptions, type LockTerms, type WaitOptions } from './options.js';
+import { lockTerms, waitTerms, type LockOptions, type LockTerms, type WaitOptions, type WaitTerms } from './options.js';
 import type { Queues } from './queues.js';
 import { Release } from './release.js';
 import { NO_RETRY } from './retry.js';
@@ -41,6 +41,7 @@ export class Lock implements AsyncDisposable {
    * @returns this lock, held
    * @throws {NotObtainedError} `wait` is over, or the retry strategy gave up
    * @throws {ProviderUnreachableError} the provider gave no answer; within `wait`, if one is given
+   * @throws {ProviderError} the provider refused
    * @throws {LockStateError} this object holds already, or another call on it is waiting
    * @throws {LockDeadlockError} with `detectDeadlock`: it is called in a routine that holds the key
    * @throws the signal's reason, when it aborts; the lock is not taken later then
@@ -77,6 +78,8 @@ export class Lock implements AsyncDisposable {
    * @throws {LockNotHeldError} this object does not hold it, or does not any more; nothing is changed
    * @throws {ProviderUnreachableError} no answer came. The hold does not count as ours from here on; the release is tried
    *   again in the background for as long as the hold could last, and by calling `unlock` again
+   * @throws {ProviderError} the provider refused. The hold does not count as ours from here on, and ends with its ttl, or by
+   *   calling `unlock` again
    * @see Go: Lock.UnLock
    */
   unlock(): Promise<void> {
@@ -191,7 +194,7 @@ export class Lock implements AsyncDisposable {
   }
 
   /**
-   * Sees to it that the hold, whoever ends it but `unlock`, leaves the key taken for `ms` from now.
+   * From now on `leave`, and the factory's `close`, keep the key taken for `ms`; `unlock` does not.
    * @internal for `LockFactory.once`
    */
   keep(ms: Milliseconds): void {
@@ -213,7 +216,7 @@ export class Lock implements AsyncDisposable {
     await this.#queues.refresh(lease, left);
   }
 
-  #acquire(terms: LockTerms | ReturnType<typeof waitTerms>, once: boolean): Promise<this> {
+  #acquire(terms: WaitTerms, once: boolean): Promise<this> {
     this.#refuseIfBusy();
     const { token, metadata, renew, maxHold } = this.#terms;
     const lease = new Lease(this.key, this.ttl, token, metadata);

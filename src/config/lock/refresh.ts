@@ -14,7 +14,7 @@ export interface RefreshHost {
 
 /** A refresh whose answer is missing. */
 interface Asked {
-  /** The deadline that it surely gives: its own, or an earlier one of what was asked after it. */
+  /** The deadline that it surely gives: its own, or the earlier one of a later refresh that is on its way, too. */
   until: Milliseconds;
 }
 
@@ -29,9 +29,9 @@ class Way {
 }
 
 /**
- * Gives leases new lifetimes. The refreshes of one lease go one after the other, for of two on their way either lifetime
- * could be the one that stays. Renewals alone overtake each other: they ask for the same, and one that stays unanswered
- * must not hold up the next.
+ * Gives leases new lifetimes. The refreshes of one lease are sent one after the other: with two on their way, nobody knows
+ * whose lifetime stays. Renewals alone overtake each other: they ask for the same, and one that stays unanswered must not
+ * hold up the next.
  */
 export class Refreshes {
   /** Few leases have something on its way, so that none has a field for it. */

@@ -41,7 +41,7 @@ export function limitRetry(pause: Duration | RetryStrategy, retries: number): Re
 
 /**
  * Pauses of 4, 8, 16, … milliseconds, kept between `min` and `max`. Go: `ExponentialBackoff`, whose series this is.
- * @param max no upper bound when left out or 0, as in Go
+ * @param max when left out or 0, pauses grow to 2^26 ms (18.6 hours), as in Go
  */
 export function exponentialBackoff(min: Duration, max: Duration = 0): RetryStrategy {
   const least = milliseconds('exponentialBackoff min', min);

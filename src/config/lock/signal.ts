@@ -7,7 +7,7 @@ const { aborted, reason } = Object.getOwnPropertyDescriptors(AbortSignal.prototy
 /** What is behind each signal of a lock, to be asked for the truth before the signal tells it. */
 const BEHIND = new WeakMap<AbortSignal, LossSignal>();
 
-/** What the signals of locks do otherwise than those that Node makes, between these and their own prototype. */
+/** The prototype of the signals of locks: `aborted`, `reason` and `throwIfAborted` look at the lease first. */
 const LOOKING = Object.create(AbortSignal.prototype, {
   aborted: {
     ...aborted,

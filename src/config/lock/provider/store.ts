@@ -27,7 +27,7 @@ export interface Ask {
   readonly until: Milliseconds;
   /** Whether its token is random: then nobody else ever has its value. */
   readonly random: boolean;
-  /** Whether it has a random token and no metadata, so that the value may be another plain one as well. */
+  /** Whether it has a random token and no metadata: another may have the hold under this value, and all such values are of one length. */
   readonly plain: boolean;
   /** What the store remembers of it; the queue does not look. */
   memo: unknown;
@@ -106,7 +106,7 @@ export interface LockStore {
   left?(ask: Ask): Answer<Milliseconds>;
   /**
    * Nobody wants what was asked for any more: sees to it that no hold of it stays, for as long as one could. `ask.value` is
-   * that of the question now, and may be another later, if the key is asked for again.
+   * to be read at once: the ask may get another token after this call.
    */
   abandon(ask: Ask): void;
   /** Why the question for `ask` has no answer yet, as far as is known. */

@@ -186,7 +186,7 @@ export class RenewalThread {
     this.#over = true;
     this.#settled();
     process.emitWarning(
-      `lock: leases are renewed on the thread that holds them, for the thread for that failed: ${error.message}`,
+      `lock: the renewal thread failed; leases are renewed on the main thread from now on: ${error.message}`,
       { type: 'LockWarning', code: 'LOCK_RENEWAL_THREAD' },
     );
     const renewals = [...this.#renewals.values()];

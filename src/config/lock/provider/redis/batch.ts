@@ -3,9 +3,10 @@ import { timerDelay, type Milliseconds } from '../../../../duration.js';
 import { ProviderError, ProviderUnreachableError } from '../../errors.js';
 import { atMost } from './at_most.js';
 import type { Call } from './call.js';
-import { isReplyError, plain } from './client.js';
+import { plain } from './client.js';
 import type { Connection } from './connection.js';
 import { Flight, type Landing } from './flight.js';
+import { FOR_ONE, isReplyError, NOT_HERE, NOT_NOW } from './reply_error.js';
 import { guardOf, slot } from './slots.js';
 
 /** Operations in one call, if nothing else is said: some 0.3 ms of the server's time, so that its other users are not held up. */
@@ -20,13 +21,6 @@ const SHORTEST_SILENCE: Milliseconds = 100;
 
 /** Where the connection is still being made, silence counts from so much later. */
 const CONNECTING: Milliseconds = 1_000;
-
-/** What a server says that cannot do it now and has done nothing; older ones put the place in the script before it. */
-const NOT_NOW = /(?:^|: -)(?:READONLY|MASTERDOWN|LOADING|CLUSTERDOWN|TRYAGAIN|BUSY|NOREPLICAS)\b/;
-/** What a server says of a whole call though it may mean one key of it: that it is not allowed, or has moved to another node. */
-const FOR_ONE = /^(?:NOPERM|TRYAGAIN)\b/;
-/** Those that another server must be asked for: it is no master (any more). */
-const NOT_HERE = /READONLY|MASTERDOWN/;
 
 /**
  * Sends all operations of one turn of the event loop as one call, in their order, and again until it is answered. What is full

@@ -29,7 +29,7 @@ export class Call {
   /**
    * @param key the lock's key, prefix included
    * @param value of the holder or of who wants to be
-   * @param plain the value is a random token without metadata: as long as all others of its kind
+   * @param plain the value is a random token without metadata: all of them are of one length
    * @param ttl undefined where the operation takes none
    * @param more what it takes besides, in the order that the script tells
    * @param fences how many fences it takes when it is granted

@@ -1,5 +1,6 @@
 import type { Cluster, ClusterOptions, Redis, RedisOptions } from 'ioredis';
 import type { Milliseconds } from '../../../../duration.js';
+import { isReplyError } from './reply_error.js';
 
 /** An ioredis client of the application, for a standalone server, Sentinel or a Cluster. */
 export type RedisClient = Redis | Cluster;
@@ -106,11 +107,6 @@ export function nodesOf(client: RedisClient, role: 'all' | 'master' = 'all'): Re
 
 export function isCluster(client: RedisClient): client is Cluster {
   return client.isCluster;
-}
-
-/** Whether the server itself answered with an error. */
-export function isReplyError(error: unknown): error is Error {
-  return error instanceof Error && error.name === 'ReplyError';
 }
 
 /** The error without what ioredis hangs on it: the arguments of a refused AUTH are there, with the password. */

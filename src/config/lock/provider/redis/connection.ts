@@ -1,18 +1,9 @@
 import type { Cluster, Redis } from 'ioredis';
 import type { Milliseconds } from '../../../../duration.js';
-import {
-  disconnect,
-  duplicate,
-  isCluster,
-  isReplyError,
-  keepAlive,
-  nodesOf,
-  plain,
-  selected,
-  type RedisClient,
-} from './client.js';
+import { disconnect, duplicate, isCluster, keepAlive, nodesOf, plain, selected, type RedisClient } from './client.js';
 import { Ears } from './ears.js';
 import { Evaluator, type Asking } from './evaluate.js';
+import { isReplyError, NOT_NOW } from './reply_error.js';
 import type { Carrier } from './run.js';
 
 /** A server that does not even say whether it lets us listen is polled meanwhile. */
@@ -20,9 +11,6 @@ const LISTEN_LIMIT: Milliseconds = 1_000;
 
 /** Where it failed, waiters poll for so long before it is tried again: each try may take a connection of its own. */
 const LISTEN_PAUSE: Milliseconds = 5_000;
-
-/** A server that cannot do it now, and will; whatever else it refuses it refuses for good. */
-const NOT_NOW = /^(?:BUSY|LOADING|MASTERDOWN|CLUSTERDOWN)\b/;
 
 /** How Redis words, in a script, what a user may not do: since version 7, and before. */
 const REFUSED = /NOPERM|ACL|The user executing the script can't/;

@@ -1,5 +1,6 @@
 import type { Redis } from 'ioredis';
-import { disconnect, isReplyError, plain } from './client.js';
+import { disconnect, plain } from './client.js';
+import { isReplyError } from './reply_error.js';
 
 /**
  * Hears one channel on every master: a script's PUBLISH counts the listeners on its own server alone. In RESP3 on the

@@ -7,8 +7,8 @@ export function newChannel(): string {
 }
 
 /**
- * The name of a wait, 72 random bits. Only its entry has it until the key was given to it, so that a message which knows
- * it comes from one who could read the entry; and he who may do that could write the lock itself.
+ * The name of a wait, 72 random bits. Until it is given the key only its entry has it: a message that carries it comes from
+ * somebody who can read the entry, and so could write the lock itself.
  */
 export function newWid(): string {
   return randomText(12);

@@ -33,7 +33,7 @@ export class Flight implements Asking {
     private readonly landing: Landing,
   ) {
     this.open = calls;
-    this.errand = calls[0]?.errand ?? false;
+    this.errand = calls[0]!.errand;
   }
 
   /** Aborts when it is over; made for those who have to wait for a connection. */

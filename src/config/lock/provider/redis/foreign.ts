@@ -1,12 +1,13 @@
 import type { Redis } from 'ioredis';
 import { timerDelay, type Milliseconds } from '../../../../duration.js';
-import { disconnect, isCluster, isReplyError, OWN, selected, type RedisClient } from './client.js';
+import { disconnect, isCluster, OWN, selected, type RedisClient } from './client.js';
+import { isReplyError, NOT_NOW } from './reply_error.js';
 
 /** Where Redis tells a RESP2 connection which keys that another connection read have changed. */
 const INVALIDATIONS = '__redis__:invalidate';
 
-/** What a server says that cannot do it now; whatever else it refuses it refuses for good. */
-const NOT_NOW = /^(?:BUSY|LOADING|MASTERDOWN)\b|max number of clients|redirect to does not exist/;
+/** What it says besides when it cannot do it now; whatever else it refuses it refuses for good. */
+const NOT_YET = /max number of clients|redirect to does not exist/;
 
 /** After a pair that could not be opened the next one is tried so much later: waiters ask for themselves meanwhile. */
 const PAUSE: Milliseconds = 1_000;
@@ -43,7 +44,7 @@ export class ForeignWatch {
     try {
       await this.#look(pair, key);
     } catch (error) {
-      this.#refused ||= isReplyError(error) && !NOT_NOW.test(error.message);
+      this.#refused ||= isReplyError(error) && !NOT_NOW.test(error.message) && !NOT_YET.test(error.message);
       this.unwatch(key, free);
       this.#broke(pair);
     }

@@ -206,7 +206,7 @@ export class RedisStore implements LockStore, WaitHost {
   #begin(ask: Ask, line: Line | undefined): Wait {
     const before = waitOf(ask);
     if (before && !before.over) return before;
-    // Under the same token, of his own, a late grant for before would be undone on what he has now.
+    // Under a token of one's own both have the same value: undoing a late grant of the first would end the hold of the second.
     if (before?.value === ask.value) this.#gone.delete(before.wid);
     const wait = new Wait(ask, line, this);
     ask.memo = wait;
@@ -355,7 +355,7 @@ export class RedisStore implements LockStore, WaitHost {
     if (!message) return;
     const wait = this.#inLine.get(message.wid);
     if (!wait) return this.#late(message);
-    if (wait.confirming) return;
+    if (wait.confirmation) return;
     const { ask } = wait;
     const at = wait.earliest(message.time, arrival, this.#connection.generation);
     const until = at === undefined ? -Infinity : this.deadline(at, ask.ttl);
@@ -373,7 +373,6 @@ export class RedisStore implements LockStore, WaitHost {
    */
   async #confirm(wait: Wait): Promise<void> {
     const { ask } = wait;
-    wait.confirming = true;
     wait.overheard = true;
     const sent = performance.now();
     const promised = new Promised<unknown>();
@@ -383,7 +382,6 @@ export class RedisStore implements LockStore, WaitHost {
     const reply = await promised.promise.catch(() => undefined);
     this.#noteAstray(wait, call);
     wait.confirmation = undefined;
-    wait.confirming = false;
     if (!this.#inLine.has(wait.wid)) return;
     if (typeof reply !== 'number') return wait.line?.ask();
     this.#visited(wait, sent, reply, wait.block);

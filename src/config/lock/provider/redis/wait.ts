@@ -36,8 +36,7 @@ export class Wait implements Receiver {
    * alone proves nothing.
    */
   overheard = false;
-  /** Whether what it was told is being confirmed, and by which question. */
-  confirming = false;
+  /** The question that is to confirm what it was told. */
   confirmation: Call | undefined;
   /** Neither wanted nor granted any more. */
   over = false;

@@ -1,0 +1,13 @@
+/** What a server says that cannot do it now, and has done nothing; older ones put the place in the script before it. */
+export const NOT_NOW = /(?:^|: -)(?:READONLY|MASTERDOWN|LOADING|CLUSTERDOWN|TRYAGAIN|BUSY|NOREPLICAS)\b/;
+
+/** Of these, what another server must be asked for: this one is no master (any more). */
+export const NOT_HERE = /READONLY|MASTERDOWN/;
+
+/** What it says of a whole call though it may mean one key of it: that it is not allowed, or on its way to another node. */
+export const FOR_ONE = /^(?:NOPERM|TRYAGAIN)\b/;
+
+/** Whether the server itself answered with an error. */
+export function isReplyError(error: unknown): error is Error {
+  return error instanceof Error && error.name === 'ReplyError';
+}
