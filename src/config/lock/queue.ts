@@ -234,14 +234,14 @@ export class KeyQueue implements WaiterHost {
     // The undoing, whenever it arrives, must not find what it is given the next time.
     waiter.lease.rename();
     if (waiter.once || waiter.late === LATE_ENOUGH) return this.#refuse(waiter, now);
-    const pause = waiter.terms.retry ? this.#pause(waiter, () => 0) : 0;
+    const pause = waiter.terms.retry ? this.#pause(waiter) : 0;
     if (pause > 0) waiter.notBefore = now + pause;
   }
 
   #refused(asked: Waiter, refusal: Refusal, now: number): void {
     asked.late = 0;
     if (!asked.settled && !asked.once) {
-      const pause = this.#pause(asked, () => this.store.pause(refusal, asked.attempts));
+      const pause = this.#pause(asked, refusal);
       if (pause > 0) asked.notBefore = now + pause;
     }
     // A single try that came before the question was sent has its answer, too: the key was another's after it came.
@@ -252,21 +252,26 @@ export class KeyQueue implements WaiterHost {
 
   /** A waiter that polls could not even ask: a hold of ours is alive, or others stand before it. */
   #missed(waiter: Waiter): void {
-    const pause = this.#pause(waiter, () => 0);
+    const pause = this.#pause(waiter);
     if (pause > 0) waiter.tickAfter(pause);
     else this.serve();
   }
 
-  /** Milliseconds until the next try after a failed one; a waiter whose strategy gives up is out, and it is 0. */
-  #pause(waiter: Waiter, otherwise: () => number): number {
+  /**
+   * Milliseconds until the next try after a failed one; a waiter whose strategy gives up is out, and it is 0.
+   * @param refusal may be left out for one with a strategy
+   */
+  #pause(waiter: Waiter, refusal?: Refusal): number {
     waiter.attempts += 1;
     try {
       const { retry } = waiter.terms;
-      const pause = retry ? retry.next(waiter.attempts) : otherwise();
+      const pause = retry ? retry.next(waiter.attempts) : this.store.pause(refusal!, waiter.attempts);
       // A strategy is not ours: it may have ended the wait itself.
       if (waiter.settled) return 0;
       if (pause > 0) return pause;
-      if (!(pause <= 0)) throw new InvalidArgumentError('retry.next', pause, 'milliseconds; 0 or less gives up');
+      if (!(pause <= 0)) {
+        throw new InvalidArgumentError(retry ? 'retry.next' : 'store.pause', pause, 'milliseconds; 0 or less gives up');
+      }
     } catch (error) {
       this.#reject(waiter, error);
       return 0;
