@@ -1032,7 +1032,7 @@ export const BROKEN = [
   {
     promise: 'what was given up is not asked again behind its undoing',
     file: lock('provider/redis/store.ts'),
-    from: 'const unsent = wait.question?.sent === 0;\n    this.#unask(wait);',
+    from: 'const unsent = wait.question?.sent === 0;\n    wait.unask(this.#connection.generation);',
     to: 'const unsent = wait.question?.sent === 0;',
     tests: [SCRIPTED],
   },
@@ -1047,7 +1047,7 @@ export const BROKEN = [
   {
     promise: 'what was granted by message is not asked again behind it',
     file: lock('provider/redis/store.ts'),
-    from: 'this.#visited(wait, arrival, message.fence, wait.block);\n    this.#unask(wait);',
+    from: 'this.#visited(wait, arrival, message.fence, wait.block);\n    wait.unask(this.#connection.generation);',
     to: 'this.#visited(wait, arrival, message.fence, wait.block);',
     tests: [SCRIPTED],
   },

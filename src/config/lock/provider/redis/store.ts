@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Milliseconds } from '../../../../duration.js';
-import { ProviderError, ProviderUnreachableError } from '../../errors.js';
+import { ProviderError } from '../../errors.js';
 import type { Ask, Asker, Grant, Line, LockStore, Refusal } from '../store.js';
 import { Batch, BATCH_CAP } from './batch.js';
 import { Call, Promised, Reading, type Receiver } from './call.js';
@@ -169,7 +169,7 @@ export class RedisStore implements LockStore, WaitHost {
     wait.over = true;
     this.#leave(wait);
     const unsent = wait.question?.sent === 0;
-    this.#unask(wait);
+    wait.unask(this.#connection.generation);
     // Refused, and in no line: there is nothing to undo.
     if (wait.wid === '' && !wait.visit && (unsent || wait.isAnswered)) return;
     if (wait.wid !== '') this.#remember(wait);
@@ -228,7 +228,7 @@ export class RedisStore implements LockStore, WaitHost {
 
   /** The reply to a question of a wait. */
   replied(wait: Wait, reply: unknown, call: Call): void {
-    this.#noteAstray(wait, call);
+    wait.heardOf(call);
     const refused = Array.isArray(reply);
     if (refused || !wait.asked) contend(wait.ask, refused);
     wait.asked = true;
@@ -239,7 +239,7 @@ export class RedisStore implements LockStore, WaitHost {
       return;
     }
     this.#visited(wait, wait.sent, reply as number, call.fences);
-    this.#unask(wait);
+    wait.unask(this.#connection.generation);
     wait.tell({ granted: true, fence: reply as number, until: this.deadline(wait.sent, wait.ask.ttl) });
   }
 
@@ -323,26 +323,6 @@ export class RedisStore implements LockStore, WaitHost {
     this.#namesakes.add(ask, this.#call('Y', ask, ask.value, undefined, [followed ? '1' : ''], reading, 0));
   }
 
-  /** What was asked is not sent (again) behind what follows now: its undoing, or the release of what was given meanwhile. */
-  #unask(wait: Wait): void {
-    // Most have been answered, and an error is dear: its stack is written down when it is made.
-    if (wait.isAnswered && !wait.confirmation) return;
-    const reason = new ProviderUnreachableError('redis', 0);
-    if (!wait.isAnswered) this.#cancel(wait, wait.question, reason);
-    this.#cancel(wait, wait.confirmation, reason);
-  }
-
-  #cancel(wait: Wait, question: Call | undefined, reason: Error): void {
-    if (!question) return;
-    if (question.sent !== 0) wait.astray = question.repeated ? EARLIER : this.#connection.generation;
-    question.cancel(reason);
-  }
-
-  /** A question that was answered when it was sent again: the first may still be on its way. */
-  #noteAstray(wait: Wait, { repeated }: Call): void {
-    if (repeated) wait.astray = EARLIER;
-  }
-
   #remember(wait: Wait): void {
     this.#gone.set(wait.wid, wait);
     if (this.#gone.size > REMEMBERED) this.#gone.delete(this.#gone.keys().next().value!);
@@ -363,7 +343,7 @@ export class RedisStore implements LockStore, WaitHost {
     const isUnsure = this.#connection.cluster || wait.overheard || until - arrival < ask.ttl / 2;
     if (isUnsure) return void this.#confirm(wait);
     this.#visited(wait, arrival, message.fence, wait.block);
-    this.#unask(wait);
+    wait.unask(this.#connection.generation);
     wait.line?.grant({ granted: true, fence: message.fence, until });
   }
 
@@ -380,12 +360,12 @@ export class RedisStore implements LockStore, WaitHost {
     const reading = new Reading(promised, asItIs, (reply) => this.strayed(wait, reply));
     const call = (wait.confirmation = this.#call('K', ask, ask.value, ask.ttl, more, reading, wait.block));
     const reply = await promised.promise.catch(() => undefined);
-    this.#noteAstray(wait, call);
+    wait.heardOf(call);
     wait.confirmation = undefined;
     if (!this.#inLine.has(wait.wid)) return;
     if (typeof reply !== 'number') return wait.line?.ask();
     this.#visited(wait, sent, reply, wait.block);
-    this.#unask(wait);
+    wait.unask(this.#connection.generation);
     wait.line?.grant({ granted: true, fence: reply, until: this.deadline(sent, ask.ttl) });
   }
 
@@ -444,9 +424,6 @@ export class RedisStore implements LockStore, WaitHost {
     return call;
   }
 }
-
-/** A connection before the one that there is. */
-const EARLIER = -1;
 
 /** What an operation takes that takes no more. */
 const NOTHING: readonly string[] = [];

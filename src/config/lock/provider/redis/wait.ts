@@ -1,8 +1,12 @@
 import type { Milliseconds } from '../../../../duration.js';
+import { ProviderUnreachableError } from '../../errors.js';
 import type { Ask, Asker, Grant, Line, Refusal } from '../store.js';
 import type { Call, Receiver } from './call.js';
 import { entryOf } from './entry.js';
 import type { Visit } from './fences.js';
+
+/** A connection before the one that there is. */
+const EARLIER = -1;
 
 /** Whom a wait brings the replies to its questions. */
 export interface WaitHost {
@@ -72,6 +76,26 @@ export class Wait implements Receiver {
     this.isAnswered = false;
     this.question = question;
     this.sent = now;
+  }
+
+  /** A question that was answered when it was sent again: the first may still be on its way. */
+  heardOf({ repeated }: Call): void {
+    if (repeated) this.astray = EARLIER;
+  }
+
+  /**
+   * What was asked is not sent (again) behind what follows now: its undoing, or the release of what was given meanwhile.
+   * @param generation the connection that there is
+   */
+  unask(generation: number): void {
+    // Most have been answered, and an error is dear: its stack is written down when it is made.
+    if (this.isAnswered && !this.confirmation) return;
+    const reason = new ProviderUnreachableError('redis', 0);
+    for (const question of [this.isAnswered ? undefined : this.question, this.confirmation]) {
+      if (!question) continue;
+      if (question.sent !== 0) this.astray = question.repeated ? EARLIER : generation;
+      question.cancel(reason);
+    }
   }
 
   answered(reply: unknown, call: Call): void {
