@@ -16,6 +16,7 @@ import { watch } from './watchdog.js';
  * @property {number} [aborts] weight of waits that are aborted within 30 ms; 10 of some 90 unless told
  * @property {number} [lingers] the share of holds that are never given back, so that they last for their ttl
  * @property {boolean} [thread] another thread renews
+ * @property {number} [refreshes] the share of holds that are given another lifetime
  * @property {number} [renews] the share of routines that are long enough to be renewed
  * @property {boolean} [plain] all waits are without an end, and nothing else is asked
  * @property {number} [stalls] the share of holds in which the event loop stands still

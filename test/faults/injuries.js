@@ -145,6 +145,18 @@ export async function blackHole(field) {
   field.trouble(from, now() - from + AGAIN + field.longest, 'black hole');
 }
 
+/** Connections break, and what had been sent on them arrives later than what is sent on the next ones. @param {Field} field */
+export async function stranded(field) {
+  const from = now();
+  const proxies = some(field);
+  for (const proxy of proxies) proxy.hold();
+  await sleep(field.random.between(2, 80));
+  const deliveries = proxies.map((proxy) => proxy.strand());
+  await sleep(field.random.between(0.02, 1.5) * field.ttl);
+  for (const deliver of deliveries) deliver();
+  field.trouble(from, now() - from + AGAIN + field.longest, 'stranded');
+}
+
 /** One half of the connections of a process is gone, and the other half does not know. @param {Field} field */
 export async function halfOpen(field) {
   const from = now();

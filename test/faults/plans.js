@@ -51,6 +51,7 @@ const EVERYTHING = /** @type {const} */ ([
   [2, injuries.blackHole],
   [1, injuries.halfOpen],
   [2, injuries.late],
+  [2, injuries.stranded],
   [2, injuries.lostReplies],
 ]);
 
@@ -109,6 +110,10 @@ const REDIS = [
     pause: [20, 150],
     inject: injuries.late,
     wiring: 'proxied',
+  },
+  {
+    ...{ name: 'stranded', fault: 'requests of a broken connection arrive after those of the next one' },
+    ...{ inject: injuries.stranded, wiring: 'proxied', pause: [20, 300], mood: { lingers: 0.02, refreshes: 0.5 } },
   },
   { name: 'lost-replies', fault: 'done, and the reply lost', inject: injuries.lostReplies, wiring: 'proxied' },
   {

@@ -169,7 +169,7 @@ async function section(id, held, random) {
   if (random.chance(mood.stalls ?? 0)) stall(id, held, random);
   if (random.chance(mood.exits ?? 0)) exit();
   if (random.chance(0.1) && held.fence) await write(id, held.key, Number(held.fence));
-  if (random.chance(0.05)) await refreshed(id, held, random);
+  if (random.chance(mood.refreshes ?? 0.05)) await refreshed(id, held, random);
   if (random.chance(0.01)) await held.ttlLeft().catch(() => undefined);
 }
 

@@ -91,13 +91,16 @@ class Link {
     for (const side of [this.client, this.server]) if (!side.destroyed) side.resetAndDestroy();
   }
 
-  /** The client's side ends, and what came from it waits for the returned function, which sends it on. */
+  /** The client's side ends, and what came from it waits for the returned function, which sends it on and ends the other. */
   strand() {
     this.tells = false;
     this.replies.end();
     this.requests.hold();
     this.client.resetAndDestroy();
-    return () => this.requests.release();
+    return () => {
+      this.requests.release();
+      this.server.end();
+    };
   }
 
   /** One side ends and the other is never told. @param {'client' | 'server'} side */
