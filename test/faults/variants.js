@@ -89,7 +89,7 @@ export const VARIANTS = [
   {
     ...{ name: 'keeper', breaks: 'a grant that nobody waits for is kept', provider: 'redis', plan: 'aborts' },
     checks: ['liveness', 'leftovers'],
-    edits: [[STORE, 'this.#undoing.start(ask, value, ask.random ? astray : undefined, () =>', 'void (() =>']],
+    edits: [[STORE, 'this.#undoing.start(ask, value, this.#isAstray(wait), once);', 'void once;']],
   },
   {
     ...{ name: 'endless', breaks: 'a hold that is handed on has no end', provider: 'redis', plan: 'kill' },

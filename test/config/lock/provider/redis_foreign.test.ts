@@ -218,6 +218,7 @@ describe('the connections of the watch, in every order of events', () => {
     made = [];
     const source = {
       isCluster: false,
+      options: {},
       duplicate: () => {
         const copy = new Connection();
         made.push(copy);
@@ -366,7 +367,11 @@ describe('the connections of the watch, in every order of events', () => {
 
   it('an answer that does not come ends the pair, and everybody asks for himself', async () => {
     watch = new ForeignWatch(
-      { isCluster: false, duplicate: () => made[made.push(new Connection()) - 1] } as unknown as RedisClient,
+      {
+        isCluster: false,
+        options: {},
+        duplicate: () => made[made.push(new Connection()) - 1],
+      } as unknown as RedisClient,
       100,
     );
     const first = watching('a');

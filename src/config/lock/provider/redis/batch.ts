@@ -6,6 +6,7 @@ import type { Call } from './call.js';
 import { plain } from './client.js';
 import type { Connection } from './connection.js';
 import { Flight, type Landing } from './flight.js';
+import { isBare } from './run.js';
 import { FOR_ONE, isReplyError, NOT_HERE, NOT_NOW } from './reply_error.js';
 import { guardOf, slot } from './slots.js';
 
@@ -132,6 +133,11 @@ export class Batch {
     const bySlot = new Map<number, Call[]>();
     for (const call of calls) {
       const at = slot(call.key);
+      if (isBare(call)) {
+        // Alone, so that it goes on while the slot moves and has not all of its keys in one place.
+        this.#cut(guardOf(keyPrefix, at), this.connection.nodeOf(at), [call]);
+        continue;
+      }
       const group = bySlot.get(at);
       if (group) group.push(call);
       else bySlot.set(at, [call]);
@@ -146,10 +152,12 @@ export class Batch {
     this.#tellIdle();
   }
 
-  #send(guard: string, server: string, calls: Call[]): void {
-    const flight = new Flight(guard, server, calls, this.connection, this.yields, this.#landing);
+  #send(guard: string, server: string, calls: Call[], started = performance.now()): void {
+    const flight = new Flight(guard, server, calls, this.connection, this.yields, this.#landing, started);
     for (const call of calls) call.flight = flight;
-    this.#flights.push(flight);
+    // Most are the latest; the oldest stands in front, for `watch`.
+    const at = this.#flights.findLastIndex((other) => other.started <= started);
+    this.#flights.splice(at + 1, 0, flight);
     this.#watch();
     flight.runs = this.connection.isOpen;
     if (!flight.runs) return void this.#persist(flight);
@@ -224,13 +232,14 @@ export class Batch {
     }
   }
 
-  /** One of them is not allowed, and none was run: each is sent alone, in their order. */
+  /** One of them is not allowed, and none was run: each is sent alone, in their order, within the time of all. */
   #sendApart(flight: Flight): void {
-    const { guard, server, open } = flight;
+    const { guard, server, started } = flight;
+    const calls = flight.open.filter(({ cancelled }) => !cancelled);
     flight.open = [];
-    for (const call of open) {
+    for (const call of calls) {
       call.notRun();
-      this.#send(guard, server, [call]);
+      this.#send(guard, server, [call], started);
     }
   }
 

@@ -14,6 +14,8 @@ export interface Receiver {
 export class Call {
   /** When it was last sent, on `performance.now()`; 0 while it was not. */
   sent = 0;
+  /** The connection that it was first sent on, by their count. */
+  generation = 0;
   /** Whether it was sent more than once: then "not yours" may mean that the first one had arrived. */
   repeated = false;
   /** Nobody wants it any more: it is not sent (again). */

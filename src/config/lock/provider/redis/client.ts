@@ -10,7 +10,7 @@ export type RedisClient = Redis | Cluster;
  * never reopened by itself, so that no reconnecting outlives the need; an unanswered command is rejected at once instead
  * of being sent again behind our back; no timer and no further connection lives beside it.
  */
-export const OWN: Partial<RedisOptions> = {
+const OWN: Partial<RedisOptions> = {
   lazyConnect: true,
   retryStrategy: () => null,
   sentinelRetryStrategy: () => null,
@@ -49,6 +49,9 @@ const OWN_CLUSTER: Partial<ClusterOptions> = {
   retryDelayOnClusterDown: 0,
 };
 
+/** A server behind Sentinels that still loads its data is asked again after this time. */
+const LOADING_PAUSE: Milliseconds = 500;
+
 /** A Sentinel that takes longer is passed over: the next one must be asked within the limit of a command. */
 const SENTINEL_LIMIT: Milliseconds = 1_000;
 
@@ -56,16 +59,30 @@ const SENTINEL_LIMIT: Milliseconds = 1_000;
  * A connection of our own to where the application's client leads; not connected yet.
  * @param turn another number, another Sentinel to ask first
  */
-export function duplicate(source: RedisClient, turn = 0): RedisClient {
-  if (!isCluster(source)) return source.duplicate({ ...OWN, ...patience(source.options, turn) });
+export function duplicate(source: RedisClient, turn: number): RedisClient {
+  if (!isCluster(source)) return duplicateOne(source, turn);
   const redisOptions = { ...source.options.redisOptions, ...OWN };
   return source.duplicate([], { ...OWN_CLUSTER, redisOptions } as never);
 }
 
-function patience({ sentinels, connectTimeout, sentinelCommandTimeout }: RedisOptions, turn: number): RedisOptions {
+/**
+ * The same to one server.
+ * @param more what this connection has besides
+ */
+export function duplicateOne(source: Redis, turn = 0, more: RedisOptions = {}): Redis {
+  return source.duplicate({ ...OWN, ...behindSentinels(source.options, turn), ...more });
+}
+
+function behindSentinels(
+  { sentinels, connectTimeout, sentinelCommandTimeout }: RedisOptions,
+  turn: number,
+): RedisOptions {
   if (!sentinels) return {};
   const first = turn % sentinels.length;
   return {
+    // A Sentinel may name a server that is no master any more: ioredis looks at that with its ready check alone.
+    enableReadyCheck: true,
+    maxLoadingRetryTime: LOADING_PAUSE,
     sentinels: [...sentinels.slice(first), ...sentinels.slice(0, first)],
     connectTimeout: Math.min(connectTimeout ?? Infinity, SENTINEL_LIMIT),
     sentinelCommandTimeout: Math.min(sentinelCommandTimeout ?? Infinity, SENTINEL_LIMIT),

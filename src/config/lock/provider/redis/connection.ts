@@ -196,7 +196,10 @@ export class Connection implements Carrier {
 
   /** The nodes of a cluster come and go; every master is listened to. */
   #follow(client: Cluster): void {
-    client.on('+node', (node: Redis) => node.on('connect', () => this.#hold()));
+    client.on('+node', (node: Redis) => {
+      node.on('connect', () => this.#hold());
+      heedAsking(node);
+    });
     client.on('-node', () => (this.generation += 1));
     client.on('refresh', () => {
       if (this.#client !== client || !this.listening) return;
@@ -244,6 +247,16 @@ export class Connection implements Carrier {
     if (this.#uses + this.#errands === 0 && client.status !== 'ready') this.drop();
     else keepAlive(client, this.#uses > 0);
   }
+}
+
+/** ioredis asks a node that is given a slot for leave, and lets nobody hear of it when the connection breaks meanwhile. */
+function heedAsking(node: Redis): void {
+  const asking = node.asking.bind(node);
+  node.asking = () => {
+    const asked = asking();
+    asked.catch(() => undefined);
+    return asked;
+  };
 }
 
 /** A promise, or the abort of the signal before it settles. */

@@ -1,3 +1,4 @@
+import type { Milliseconds } from '../../../../duration.js';
 import type { Call } from './call.js';
 import type { Connection } from './connection.js';
 import type { Asking } from './evaluate.js';
@@ -8,7 +9,6 @@ export type Landing = (flight: Flight, reply: unknown, error?: unknown) => void;
 
 /** Calls that left together. */
 export class Flight implements Asking {
-  readonly started = performance.now();
   readonly errand: boolean;
   /** What is not answered yet, and what was sent last. */
   open: readonly Call[];
@@ -23,6 +23,7 @@ export class Flight implements Asking {
   /**
    * @param server whose answer it waits for; empty where there is but one
    * @param yields keys may be let be free for a moment
+   * @param started from when on its time counts, on `performance.now()`
    */
   constructor(
     readonly guard: string,
@@ -31,6 +32,7 @@ export class Flight implements Asking {
     private readonly connection: Connection,
     private readonly yields: boolean,
     private readonly landing: Landing,
+    readonly started: Milliseconds,
   ) {
     this.open = calls;
     this.errand = calls[0]!.errand;

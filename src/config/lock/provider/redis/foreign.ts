@@ -1,6 +1,6 @@
 import type { Redis } from 'ioredis';
 import { timerDelay, type Milliseconds } from '../../../../duration.js';
-import { disconnect, isCluster, OWN, selected, type RedisClient } from './client.js';
+import { disconnect, duplicateOne, isCluster, selected, type RedisClient } from './client.js';
 import { isReplyError, NOT_NOW } from './reply_error.js';
 
 /** Where Redis tells a RESP2 connection which keys that another connection read have changed. */
@@ -125,7 +125,7 @@ class Pair {
     private readonly limit: Milliseconds,
     private readonly host: PairHost,
   ) {
-    [this.#ear, this.#eye] = [1, 2].map(() => source.duplicate({ ...OWN, protocol: 2 })) as [Redis, Redis];
+    [this.#ear, this.#eye] = [1, 2].map(() => duplicateOne(source, 0, { protocol: 2 })) as [Redis, Redis];
     this.#connected = this.#connect();
   }
 

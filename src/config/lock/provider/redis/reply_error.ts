@@ -4,8 +4,8 @@ export const NOT_NOW = /(?:^|: -)(?:READONLY|MASTERDOWN|LOADING|CLUSTERDOWN|TRYA
 /** Of these, what another server must be asked for: this one is no master (any more). */
 export const NOT_HERE = /READONLY|MASTERDOWN/;
 
-/** What it says of a whole call though it may mean one key of it: that it is not allowed, or on its way to another node. */
-export const FOR_ONE = /^(?:NOPERM|TRYAGAIN)\b/;
+/** What it says of a whole call though it may mean one key of it. */
+export const FOR_ONE = /^NOPERM\b/;
 
 /** Whether the server itself answered with an error. */
 export function isReplyError(error: unknown): error is Error {

@@ -9,11 +9,18 @@ const RELEASED = 1;
 /** Operations that need neither guard nor line: their own key stands in the place of both, where that matters. */
 const OF_ONE_KEY: readonly Op[] = ['L', 'X', 'P'];
 
+/** Whether it is one of those. */
+export function isBare({ op }: Call): boolean {
+  return OF_ONE_KEY.includes(op);
+}
+
 /** The connection that a run is sent on. */
 export interface Carrier {
   readonly cluster: boolean;
   /** The channel that it hears; empty when it hears none. */
   readonly ownChannel: string;
+  /** Counts the connections made. */
+  readonly generation: number;
 }
 
 /** One run of the script: what it is given, and whose replies it gives back. */
@@ -31,7 +38,7 @@ export class Run {
    * @param calls what is asked; each that somebody still wants counts as sent from now on
    * @param yields keys may be let be free for a moment
    */
-  constructor(guard: string, calls: readonly Call[], { cluster, ownChannel }: Carrier, yields: boolean) {
+  constructor(guard: string, calls: readonly Call[], { cluster, ownChannel, generation }: Carrier, yields: boolean) {
     const releases: Call[] = [];
     const tries: Call[] = [];
     const others: Call[] = [];
@@ -39,6 +46,7 @@ export class Run {
     for (const call of calls) {
       if (call.cancelled) continue;
       call.repeated = call.sent !== 0;
+      if (!call.repeated) call.generation = generation;
       call.sent = now;
       // What is done together is done before the others.
       const isFree = call.plain && (others.length === 0 || !others.some(({ key }) => key === call.key));
@@ -49,14 +57,14 @@ export class Run {
     this.#releases = releases.length;
     this.calls = inOrder(releases, tries, others);
     // While a slot of a cluster moves, a run is refused whose keys are not all on one side.
-    const isBare = cluster && others.length > 0 && this.calls.every(({ op }) => OF_ONE_KEY.includes(op));
-    this.guard = isBare ? others[0]!.key : guard;
+    const isAlone = cluster && this.calls.length === 1 && isBare(this.calls[0]!);
+    this.guard = isAlone ? this.calls[0]!.key : guard;
     const words = this.#words;
     words.add(String(1 + 2 * releases.length + tries.length + 2 * others.length)).add(this.guard);
     for (const { key } of releases) words.add(key);
     for (const { key } of releases) words.add(lineOf(key, cluster));
     for (const { key } of tries) words.add(key);
-    for (const { key } of others) words.add(key).add(isBare ? key : lineOf(key, cluster));
+    for (const { key } of others) words.add(key).add(isAlone ? key : lineOf(key, cluster));
     words.add(valuesOf(releases) + valuesOf(tries)).add(String(tries[0]?.ttl ?? ownChannel));
     if (this.calls.length > 1 || others.length > 0) words.add(String(releases.length)).add(String(tries.length));
     if (others.length > 0) this.#addOthers(others, yields);

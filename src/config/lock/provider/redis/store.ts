@@ -131,16 +131,13 @@ export class RedisStore implements LockStore, WaitHost {
   }
 
   release(ask: Ask, followed = false, asker?: Asker<boolean>): Promise<boolean> | undefined {
-    const wait = waitOf(ask);
-    const { visit, astray } = wait ?? {};
+    const visit = waitOf(ask)?.visit;
     if (visit) {
       visit.holder = undefined;
       this.#block.learn(visit);
     }
     const promised = asker ? undefined : new Promised<boolean>();
     this.#release(ask, followed, asker ?? promised!);
-    // Behind the release, a question that is still on its way would take the key for nobody.
-    if (astray !== undefined && astray !== this.#connection.generation && ask.random) this.#undo(wait!);
     return promised?.promise;
   }
 
@@ -157,7 +154,7 @@ export class RedisStore implements LockStore, WaitHost {
     if (fence === undefined) return undefined;
     const wait = new Wait(to, undefined, this);
     wait.visit = visit;
-    wait.astray = waitOf(from)?.astray;
+    wait.astray = waitOf(from)!.astray;
     visit.holder = to;
     to.memo = wait;
     return { granted: true, fence, until: from.until };
@@ -169,9 +166,9 @@ export class RedisStore implements LockStore, WaitHost {
     wait.over = true;
     this.#leave(wait);
     const unsent = wait.question?.sent === 0;
-    wait.unask(this.#connection.generation);
+    wait.unask();
     // Refused, and in no line: there is nothing to undo.
-    if (wait.wid === '' && !wait.visit && (unsent || wait.isAnswered)) return;
+    if (wait.wid === '' && !wait.visit && (unsent || wait.isAnswered) && !this.#isAstray(wait)) return;
     if (wait.wid !== '') this.#remember(wait);
     this.#undo(wait);
   }
@@ -239,7 +236,7 @@ export class RedisStore implements LockStore, WaitHost {
       return;
     }
     this.#visited(wait, wait.sent, reply as number, call.fences);
-    wait.unask(this.#connection.generation);
+    wait.unask();
     wait.tell({ granted: true, fence: reply as number, until: this.deadline(wait.sent, wait.ask.ttl) });
   }
 
@@ -265,6 +262,8 @@ export class RedisStore implements LockStore, WaitHost {
     if (left === undefined || time === undefined)
       throw new ProviderError('lock: redis gave a reply that is not of our script');
     wait.line?.refused();
+    // Nobody may be there to undo it later.
+    if (!wait.line && this.#isAstray(wait)) this.#undo(wait);
     wait.sample = { sent: call.sent, server: time / 1_000, generation: this.#connection.generation };
     if (outside !== undefined) this.#connection.cannotWait(String(outside));
     wait.listening = wait.stands && outside === undefined && this.#connection.listening;
@@ -311,16 +310,21 @@ export class RedisStore implements LockStore, WaitHost {
 
   /** With `yield` it may let the key be free for a moment: who asks behind it asks again then, else we see to it. */
   #release(ask: Ask, followed: boolean, asker: Asker<boolean>): void {
-    if (!this.#options.yield) {
-      const call = this.#call('R', ask, ask.value, undefined, NOTHING, new Reading(asker, wasHeld), 0);
-      this.#namesakes.add(ask, call);
-      return;
-    }
+    const { yield: yields } = this.#options;
     const reading = new Reading(asker, (reply, call) => {
       if (reply === 3 && !followed) this.#nudges.start(ask.key);
+      // Behind the release, a question that is still on its way would take the key for nobody.
+      const wait = waitOf(ask);
+      if (wait && this.#isAstray(wait)) this.#undo(wait);
       return wasHeld(reply, call);
     });
-    this.#namesakes.add(ask, this.#call('Y', ask, ask.value, undefined, [followed ? '1' : ''], reading, 0));
+    const more = yields ? [followed ? '1' : ''] : NOTHING;
+    this.#namesakes.add(ask, this.#call(yields ? 'Y' : 'R', ask, ask.value, undefined, more, reading, 0));
+  }
+
+  /** Whether a question of it may still be on its way on an earlier connection. Under a token of one's own that is not looked after. */
+  #isAstray({ ask, astray }: Wait): boolean {
+    return ask.random && astray < this.#connection.generation;
   }
 
   #remember(wait: Wait): void {
@@ -343,7 +347,7 @@ export class RedisStore implements LockStore, WaitHost {
     const isUnsure = this.#connection.cluster || wait.overheard || until - arrival < ask.ttl / 2;
     if (isUnsure) return void this.#confirm(wait);
     this.#visited(wait, arrival, message.fence, wait.block);
-    wait.unask(this.#connection.generation);
+    wait.unask();
     wait.line?.grant({ granted: true, fence: message.fence, until });
   }
 
@@ -365,7 +369,7 @@ export class RedisStore implements LockStore, WaitHost {
     if (!this.#inLine.has(wait.wid)) return;
     if (typeof reply !== 'number') return wait.line?.ask();
     this.#visited(wait, sent, reply, wait.block);
-    wait.unask(this.#connection.generation);
+    wait.unask();
     wait.line?.grant({ granted: true, fence: reply, until: this.deadline(sent, ask.ttl) });
   }
 
@@ -389,11 +393,10 @@ export class RedisStore implements LockStore, WaitHost {
     }
   }
 
-  #undo({ ask, value, entry, astray }: Wait): void {
-    // Under a token of one's own a hold may be another's: it is not looked for longer than need be.
-    this.#undoing.start(ask, value, ask.random ? astray : undefined, () =>
-      this.#run('C', ask, value, [entry], wasHeld, true),
-    );
+  #undo(wait: Wait): void {
+    const { ask, value, entry } = wait;
+    const once = (): Promise<boolean> => this.#run('C', ask, value, [entry], wasHeld, true);
+    this.#undoing.start(ask, value, this.#isAstray(wait), once);
   }
 
   #run<T>(

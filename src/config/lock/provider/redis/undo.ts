@@ -11,6 +11,11 @@ interface Errand {
   again: boolean;
   /** The holder asks anew, with a token of his own: nothing must be taken from him now. */
   spared: boolean;
+  /** The connection on which an answer is the last word; on others a question may come behind it. */
+  trusted: number | undefined;
+  /** From then on an answer is believed on any connection, and from then on nothing of it can be left; on `performance.now()`. */
+  late: Milliseconds;
+  end: Milliseconds;
   /** Settles with the first try. */
   tried: Promise<unknown>;
 }
@@ -29,20 +34,21 @@ export class Undoing {
   ) {}
 
   /**
-   * @param asked the connection on which a question was left without an answer, if it was
-   * @param once undoes it; true when there was something to undo, false when there was not
+   * @param isAstray a question of it may still be on its way on an earlier connection
+   * @param once undoes it
    */
-  start(ask: Ask, value: string, asked: number | undefined, once: () => Promise<boolean>): void {
+  start(ask: Ask, value: string, isAstray: boolean, once: () => Promise<unknown>): void {
     const id = identity(ask, value);
+    const late = performance.now() + this.limit;
+    const news = { trusted: isAstray ? undefined : this.connection.generation, late, end: late + ask.longest };
     const running = this.#errands.get(id);
-    if (running?.spared === false) return void (running.again = true);
+    if (running?.spared === false) return void Object.assign(running, news, { again: true });
     if (this.#closed) return;
-    const generation = asked ?? this.connection.generation;
-    const errand: Errand = { again: false, spared: false, tried: Promise.resolve() };
+    const errand: Errand = { again: false, spared: false, tried: Promise.resolve(), ...news };
     this.#errands.set(id, errand);
     const tried = once();
     errand.tried = tried.catch(() => undefined);
-    void this.#run(ask, errand, generation, tried, once).finally(() => {
+    void this.#run(errand, tried, once).finally(() => {
       if (this.#errands.get(id) === errand) this.#errands.delete(id);
     });
   }
@@ -59,21 +65,18 @@ export class Undoing {
     await atMost(limit, Promise.all([...this.#errands.values()].map(({ tried }) => tried)));
   }
 
-  /** An answer on a later connection than the question's may overtake it: "not yours" is believed after the limit then. */
-  async #run(ask: Ask, errand: Errand, generation: number, first: Promise<boolean>, once: () => Promise<boolean>) {
-    const late = performance.now() + this.limit;
-    const end = late + ask.longest;
+  async #run(errand: Errand, first: Promise<unknown>, once: () => Promise<unknown>): Promise<void> {
     for (let pause = FIRST_PAUSE, tried = first; ; pause = Math.min(pause * 2, LAST_PAUSE), tried = once()) {
       try {
-        const undone = await tried;
-        const isEnough = undone || this.connection.generation === generation || performance.now() >= late;
+        await tried;
+        const isEnough = this.connection.generation === errand.trusted || performance.now() >= errand.late;
         if (isEnough && !errand.again) return;
         errand.again = false;
       } catch {
         // Not reached: again after the pause, for as long as it can matter.
       }
       await new Promise<void>((resolve) => setTimeout(resolve, pause).unref());
-      if (performance.now() >= end || errand.spared || this.#closed) return;
+      if (performance.now() >= errand.end || errand.spared || this.#closed) return;
     }
   }
 }

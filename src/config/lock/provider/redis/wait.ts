@@ -5,9 +5,6 @@ import type { Call, Receiver } from './call.js';
 import { entryOf } from './entry.js';
 import type { Visit } from './fences.js';
 
-/** A connection before the one that there is. */
-const EARLIER = -1;
-
 /** Whom a wait brings the replies to its questions. */
 export interface WaitHost {
   replied(wait: Wait, reply: unknown, call: Call): void;
@@ -51,10 +48,10 @@ export class Wait implements Receiver {
    */
   sample: { readonly sent: Milliseconds; readonly server: Milliseconds; readonly generation: number } | undefined;
   /**
-   * The connection on which a question of it was left without an answer: on a later one the network may deliver that question
-   * behind whatever is sent. Undefined when there was none.
+   * The first connection on which a question of it was left without an answer: on later ones the network may deliver that
+   * question behind whatever is sent. Infinity when there was none.
    */
-  astray: number | undefined;
+  astray = Infinity;
   /** Who is to be told the answer to the last question; undefined once it was. */
   asker: Asker<Grant | Refusal> | undefined;
   #value: string | undefined = undefined;
@@ -79,21 +76,20 @@ export class Wait implements Receiver {
   }
 
   /** A question that was answered when it was sent again: the first may still be on its way. */
-  heardOf({ repeated }: Call): void {
-    if (repeated) this.astray = EARLIER;
+  heardOf({ repeated, generation }: Call): void {
+    if (repeated) this.astray = Math.min(this.astray, generation);
   }
 
   /**
    * What was asked is not sent (again) behind what follows now: its undoing, or the release of what was given meanwhile.
-   * @param generation the connection that there is
    */
-  unask(generation: number): void {
+  unask(): void {
     // Most have been answered, and an error is dear: its stack is written down when it is made.
     if (this.isAnswered && !this.confirmation) return;
     const reason = new ProviderUnreachableError('redis', 0);
     for (const question of [this.isAnswered ? undefined : this.question, this.confirmation]) {
       if (!question) continue;
-      if (question.sent !== 0) this.astray = question.repeated ? EARLIER : generation;
+      if (question.sent !== 0) this.astray = Math.min(this.astray, question.generation);
       question.cancel(reason);
     }
   }
