@@ -9,7 +9,13 @@ import type { Wait } from '../../../../src/config/lock/provider/redis/wait.js';
 import { handOver, isToldAtOnce, PATIENT } from '../../../support/hand_over.js';
 import { keepsLockPromises } from '../../../support/lock_promises.js';
 import { isAlive, runScript } from '../../../support/child.js';
-import { describeWithOwnRedis, startCluster, uniquePrefix, type RedisCluster } from '../../../support/redis_server.js';
+import {
+  describeWithOwnRedis,
+  startCluster,
+  uniquePrefix,
+  type RedisCluster,
+  type RedisServer,
+} from '../../../support/redis_server.js';
 import { TcpProxy } from '../../../support/tcp_proxy.js';
 import { eventually, undisturbed } from '../../../support/time.js';
 
@@ -133,10 +139,19 @@ describeWithOwnRedis('locks on a cluster of three masters', () => {
   it('renews what is held while its slot moves, for as long as that takes', async () => {
     const prefix = uniquePrefix();
     const locks = open(prefix);
-    const held = await locks.new('k', '2s', { renew: true }).lock();
-    await moveSlot(cluster, String(slot(`${prefix}k`)), { begun: () => sleep(3_000), moved: () => sleep(3_000) });
-    expect(held.held).toBe(true);
-    await held.unlock();
+    const keys = ['{k}one', '{k}other', '{k}third'];
+    const held = await Promise.all(keys.map((key) => locks.new(key, '2s', { renew: true }).lock()));
+    await moveSlot(cluster, String(slot('{k}')), {
+      begun: async (source, target) => {
+        await sleep(2_500);
+        // One of them alone is on the other side for a while.
+        await source.cli('migrate', target.host, String(target.port), `${prefix}{k}one`, '0', '5000');
+        await sleep(3_000);
+      },
+      moved: () => sleep(2_500),
+    });
+    expect(held.map((one) => one.held)).toEqual([true, true, true]);
+    await Promise.all(held.map((one) => one.unlock()));
   });
 
   it('a wait that was given up while its slot moved takes nothing later', async () => {
@@ -314,7 +329,7 @@ describeWithOwnRedis('locks on a cluster of three masters', () => {
 async function moveSlot(
   cluster: RedisCluster,
   which: string,
-  on: { begun?: () => Promise<void>; moved?: () => Promise<void> } = {},
+  on: { begun?: (source: RedisServer, target: RedisServer) => Promise<void>; moved?: () => Promise<void> } = {},
 ): Promise<void> {
   const ids = await Promise.all(cluster.nodes.map((node) => node.cli('cluster', 'myid')));
   const owns = await Promise.all(cluster.nodes.map((node) => node.cli('cluster', 'countkeysinslot', which)));
@@ -323,7 +338,7 @@ async function moveSlot(
   const [source, target] = [cluster.nodes[from]!, cluster.nodes[to]!];
   await target.cli('cluster', 'setslot', which, 'importing', ids[from]!);
   await source.cli('cluster', 'setslot', which, 'migrating', ids[to]!);
-  await on.begun?.();
+  await on.begun?.(source, target);
   for (;;) {
     const keys = (await source.cli('cluster', 'getkeysinslot', which, '100')).split('\n').filter(Boolean);
     if (keys.length === 0) break;

@@ -76,6 +76,21 @@ describeWithOwnRedis('what is still on its way when a hold has gone on', () => {
     await eventually(async () => expect(await server.cli('exists', 'k')).toBe('0'));
   });
 
+  it('a single try that was refused when it was sent again keeps the key from nobody, either', async () => {
+    await (await locks.new('warm', '10s').lock()).unlock();
+    await server.cli('set', 'k', 'GoGoGoGoGoGoGoGoGoGoGA', 'PX', '60000');
+    proxy.hold();
+    const trying = locks.new('k', '60s').tryLock();
+    await sleep(50);
+    const deliver = proxy.strand();
+    await expect(trying).rejects.toBeInstanceOf(lock.NotObtainedError);
+    await server.cli('del', 'k');
+    const before = await server.cli('get', 'mlk:fence');
+    deliver();
+    await eventually(async () => expect(await server.cli('get', 'mlk:fence')).not.toBe(before));
+    await eventually(async () => expect(await server.cli('exists', 'k')).toBe('0'));
+  });
+
   it('a refresh that is sent again after the unlock does not shorten the hold of the next one of this process', async () => {
     const before = await locks.new('k', '10s').lock();
     const [waiting, second] = [locks.new('k', '10s').lock(), locks.new('k', '10s').lock()];

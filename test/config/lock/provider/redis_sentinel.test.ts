@@ -54,6 +54,42 @@ describeWithOwnRedis('locks behind Sentinel', () => {
     await new Promise((resolve) => silent.close(resolve));
   });
 
+  it('a Sentinel that names a server which is no master is not believed', async () => {
+    // It has not heard of the change, and its server hears of nothing any more.
+    await group.replica.cli('replicaof', '127.0.0.1', '1');
+    const named = `*2\r\n$9\r\n127.0.0.1\r\n$${String(group.replica.port).length}\r\n${group.replica.port}\r\n`;
+    const stale = createServer((socket) => {
+      socket.on('error', () => undefined);
+      socket.on('data', (asked) => {
+        for (const command of String(asked).split(/(?=\*\d)/)) {
+          const hello = '%1\r\n$5\r\nproto\r\n:3\r\n';
+          socket.write(command.includes('hello') ? hello : command.includes('get-master-addr') ? named : '+OK\r\n');
+        }
+      });
+    });
+    await new Promise<void>((resolve) => stale.listen(0, '127.0.0.1', resolve));
+    const { port } = stale.address() as AddressInfo;
+    const sentinels = [
+      { host: '127.0.0.1', port },
+      ...group.sentinels.map((one) => ({ host: one.host, port: one.port })),
+    ];
+    const client = new Redis({ sentinels, name: group.name, lazyConnect: true, updateSentinels: false });
+    const locks = lock.open({ provider: 'redis', client });
+    for (let round = 0; round < 4; round += 1) {
+      const held = await locks.new('k', '60s').lock();
+      await group.master.cli('client', 'kill', 'type', 'normal');
+      await group.replica.cli('client', 'kill', 'type', 'normal');
+      await sleep(50);
+      expect(await held.ttlLeft()).toBeGreaterThan(50_000);
+      await held.unlock();
+    }
+    await locks.close();
+    await new Promise((resolve) => {
+      stale.close(resolve);
+      stale.unref();
+    });
+  });
+
   it('a master that is demoted while it is connected is left for the new one', async () => {
     const held = await ours.new('k', '60s').lock();
     const waiting = theirs.new('k', '60s').lock({ wait: '40s' });
