@@ -37,7 +37,8 @@ export class GoCacheStore implements OwnStore {
 }
 
 // One counter for the process, so that containers side by side never count backwards against each other; seeded by the
-// clock in microseconds, so that a restarted process goes on above where it was. In such an array V8 need not allocate a number for each fence.
+// clock in microseconds, so that a restarted process goes on above where it was. In such an array V8 need not allocate a number
+// for each fence.
 const lastFence = new Float64Array([Date.now() * 1_000]);
 
 function nextFence(): number {

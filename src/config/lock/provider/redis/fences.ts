@@ -36,8 +36,8 @@ export class Visit {
  */
 const LEAST = 8;
 /**
- * About as many hand-overs as fit into the 10 ms for which a hold goes on inside a process, when sections are empty, and far fewer than
- * the microseconds that pass meanwhile. Measured with four processes of 8 waiters: 220,000 acquisitions in a second with 256,
+ * About as many hand-overs as fit into the 10 ms for which a hold goes on inside a process, when sections are empty, and far
+ * fewer than the microseconds that pass meanwhile. Measured with four processes of 8 waiters: 220,000 acquisitions in a second with 256,
  * 340,000 with 512, 374,000 with 1,024.
  */
 const MOST = 1_024;

@@ -47,8 +47,8 @@ import { createHash } from 'node:crypto';
  * the key is told on its channel: \`wid|fence|time\`. A channel that nobody hears on this server means a dead process: the next
  * in line is given the key, in the same step. The key is set and the guard is written before anybody is told, so that no fence
  * is ever given out twice. T, O and K answer their own value as a success, so that they can be sent again when the answer was
- * lost; the hold lasts then for the longer of what it had and the ttl. A fence is the server's time in microseconds, or one more than the last one if that is higher: it grows over restarts,
- * expiry and loss of data.
+ * lost; the hold lasts then for the longer of what it had and the ttl. A fence is the server's time in microseconds, or one more
+ * than the last one if that is higher: it grows over restarts, expiry and loss of data.
  */
 export const SCRIPT = `
 -- One try or one release alone, as most are: what is done below for many, in fewer steps. What is not as usual is left to that.

@@ -80,9 +80,7 @@ export class Wait implements Receiver {
     if (repeated) this.astray = Math.min(this.astray, generation);
   }
 
-  /**
-   * What was asked is not sent (again) behind what follows now: its undoing, or the release of what was given meanwhile.
-   */
+  /** What was asked is not sent (again) behind what follows now: its undoing, or the release of what was given meanwhile. */
   unask(): void {
     // Most have been answered, and an error is dear: its stack is written down when it is made.
     if (this.isAnswered && !this.confirmation) return;
