@@ -39,15 +39,15 @@ describeWithOwnRedis('locks behind Sentinel', () => {
     expect(await group.replica.cli('role')).toContain('master');
   });
 
+  /** Those that there are, behind one on that port, which is asked first. */
+  const behind = (port: number): { host: string; port: number }[] =>
+    [{ host: '127.0.0.1', port }, ...group.sentinels].map((one) => ({ host: one.host, port: one.port }));
+
   it('a Sentinel that is asked first and says nothing is passed over within the limit of a command', async () => {
     const silent = createServer((socket) => socket.resume().on('error', () => undefined));
     await new Promise<void>((resolve) => silent.listen(0, '127.0.0.1', resolve));
     const { port } = silent.address() as AddressInfo;
-    const sentinels = [
-      { host: '127.0.0.1', port },
-      ...group.sentinels.map((one) => ({ host: one.host, port: one.port })),
-    ];
-    const client = new Redis({ sentinels, name: group.name, lazyConnect: true });
+    const client = new Redis({ sentinels: behind(port), name: group.name, lazyConnect: true });
     const locks = lock.open({ provider: 'redis', client, commandTimeout: '5s' });
     await (await locks.new('k', '10s').lock()).unlock();
     await locks.close();
@@ -69,11 +69,7 @@ describeWithOwnRedis('locks behind Sentinel', () => {
     });
     await new Promise<void>((resolve) => stale.listen(0, '127.0.0.1', resolve));
     const { port } = stale.address() as AddressInfo;
-    const sentinels = [
-      { host: '127.0.0.1', port },
-      ...group.sentinels.map((one) => ({ host: one.host, port: one.port })),
-    ];
-    const client = new Redis({ sentinels, name: group.name, lazyConnect: true, updateSentinels: false });
+    const client = new Redis({ sentinels: behind(port), name: group.name, lazyConnect: true, updateSentinels: false });
     const locks = lock.open({ provider: 'redis', client });
     for (let round = 0; round < 4; round += 1) {
       const held = await locks.new('k', '60s').lock();

@@ -395,7 +395,7 @@ export class RedisStore implements LockStore, WaitHost {
 
   #undo(wait: Wait): void {
     const { ask, value, entry } = wait;
-    const once = (): Promise<boolean> => this.#run('C', ask, value, [entry], wasHeld, true);
+    const once = (): Promise<unknown> => this.#run('C', ask, value, [entry], asItIs, true);
     this.#undoing.start(ask, value, this.#isAstray(wait), once);
   }
 
