@@ -133,15 +133,15 @@ export const BROKEN = [
   {
     promise: 'a lease is counted from before the request was sent',
     file: lock('provider/redis/store.ts'),
-    from: 'fence: reply as number, until: this.deadline(wait.sent, wait.ask.ttl)',
-    to: 'fence: reply as number, until: this.deadline(performance.now(), wait.ask.ttl)',
+    from: 'const until = this.deadline(wait.sent, wait.ask.ttl)',
+    to: 'const until = this.deadline(performance.now(), wait.ask.ttl)',
     tests: [REDIS],
   },
   {
     promise: 'an acquisition whose answer was lost is undone',
     file: lock('provider/redis/store.ts'),
-    from: 'this.#undoing.start(ask, value, this.#isAstray(wait), once);',
-    to: 'void once;',
+    from: 'this.#undoing.start(ask, value, this.#isAstray(wait), attempt);',
+    to: 'void attempt;',
     tests: [FAULTS],
   },
   {
@@ -296,7 +296,7 @@ export const BROKEN = [
   },
   {
     promise: 'the time to connect is not taken for silence',
-    file: lock('provider/redis/batch.ts'),
+    file: lock('provider/redis/flights.ts'),
     from: 'timerDelay(isOpen ? limit : limit + CONNECTING)',
     to: 'timerDelay(isOpen ? limit : limit)',
     tests: [FAULTS],
@@ -383,21 +383,21 @@ export const BROKEN = [
   {
     promise: 'values of all lengths may leave together',
     file: lock('provider/redis/run.ts'),
-    from: 'const isFree = call.plain && ',
+    from: 'const isFree = operation.plain && ',
     to: 'const isFree = ',
     tests: [WIRE],
   },
   {
     promise: 'ttls of all lengths may leave together',
     file: lock('provider/redis/run.ts'),
-    from: "call.op === 'T' && call.ttl === (tries[0] ?? call).ttl",
-    to: "call.op === 'T'",
+    from: "operation.letter === 'T' && operation.ttl === (tries[0] ?? operation).ttl",
+    to: "operation.letter === 'T'",
     tests: [WIRE],
   },
   {
     promise: 'a release, or a try, does not overtake what was asked for its key before',
     file: lock('provider/redis/run.ts'),
-    from: ' && (others.length === 0 || !others.some(({ key }) => key === call.key))',
+    from: ' && (others.length === 0 || !others.some(({ key }) => key === operation.key))',
     to: '',
     tests: [WIRE, WAITING],
   },
@@ -462,14 +462,14 @@ export const BROKEN = [
   {
     promise: 'a command that is full leaves before the turn is over',
     file: lock('provider/redis/batch.ts'),
-    from: 'if (this.#calls.length === this.cap && !this.connection.cluster) this.#flush();',
+    from: 'if (this.#collected.length === this.cap && !this.connection.cluster) this.#flush();',
     to: '',
     tests: [WIRE],
     only: 'full',
   },
   {
     promise: 'an unreachable provider is told within the limit of a command',
-    file: lock('provider/redis/batch.ts'),
+    file: lock('provider/redis/flights.ts'),
     from: 'if (flight.started <= late) this.#gaveUp(flight);',
     to: 'if (flight.started <= late - 60_000) this.#gaveUp(flight);',
     tests: [FAULTS],
@@ -620,16 +620,16 @@ export const BROKEN = [
   },
   {
     promise: 'a message takes nothing from a live hold',
-    file: lock('provider/redis/store.ts'),
+    file: lock('provider/redis/turns.ts'),
     from: 'if (wait.visit && isHeld(wait.visit)) return;',
     to: '',
     tests: [STRANGERS],
   },
   {
     promise: 'a message whose name others may have heard is confirmed',
-    file: lock('provider/redis/store.ts'),
-    from: 'this.#connection.cluster || wait.overheard || until',
-    to: 'this.#connection.cluster || until',
+    file: lock('provider/redis/turns.ts'),
+    from: 'cluster || wait.overheard || until',
+    to: 'cluster || until',
     tests: [STRANGERS],
   },
   {
@@ -768,7 +768,7 @@ export const BROKEN = [
   {
     promise: 'a question that arrives behind the release keeps the key from nobody',
     file: lock('provider/redis/store.ts'),
-    from: 'if (wait && this.#isAstray(wait)) this.#undo(wait);',
+    from: 'if (wait && this.#isAstray(wait)) this.undo(wait);',
     to: '',
     tests: [LATE],
     only: 'behind the release',
@@ -784,7 +784,7 @@ export const BROKEN = [
   {
     promise: 'a single try that was refused keeps the key from nobody later',
     file: lock('provider/redis/store.ts'),
-    from: 'if (!wait.line && this.#isAstray(wait)) this.#undo(wait);',
+    from: 'if (!wait.line && this.#isAstray(wait)) this.undo(wait);',
     to: '',
     tests: [LATE],
     only: 'single try that was refused',
@@ -792,7 +792,7 @@ export const BROKEN = [
   {
     promise: 'several keys of one slot are renewed while it moves',
     file: lock('provider/redis/batch.ts'),
-    from: 'if (isBare(call)) {',
+    from: 'if (isBare(operation)) {',
     to: 'if (false) {',
     tests: ['test/config/lock/provider/redis_cluster.test.ts'],
     only: 'while its slot moves',
@@ -807,8 +807,8 @@ export const BROKEN = [
   },
   {
     promise: 'on a cluster no message is believed without an answer',
-    file: lock('provider/redis/store.ts'),
-    from: 'const isUnsure = this.#connection.cluster || ',
+    file: lock('provider/redis/turns.ts'),
+    from: 'const isUnsure = cluster || ',
     to: 'const isUnsure = ',
     tests: ['test/config/lock/provider/redis_cluster.test.ts'],
     only: 'believes no message',
@@ -831,7 +831,7 @@ export const BROKEN = [
   },
   {
     promise: 'a key that is not permitted fails alone',
-    file: lock('provider/redis/batch.ts'),
+    file: lock('provider/redis/flights.ts'),
     from: 'FOR_ONE.test(error.message) && flight',
     to: 'false && flight',
     tests: ['test/config/lock/provider/redis_acl.test.ts'],
@@ -865,7 +865,7 @@ export const BROKEN = [
   {
     promise: 'a single try asks no strategy',
     file: lock('queue.ts'),
-    from: 'if (terms.retry && !once && !waiter.settled',
+    from: 'if (terms.retry && !single && !waiter.settled',
     to: 'if (terms.retry && !waiter.settled',
     tests: [QUEUE],
     only: 'single try asks',
@@ -880,7 +880,7 @@ export const BROKEN = [
   },
   {
     promise: 'closing waits for nothing that nobody wants',
-    file: lock('provider/redis/batch.ts'),
+    file: lock('provider/redis/flights.ts'),
     from: '      return this.#land(flight);\n',
     to: '      return;\n',
     tests: [SCRIPTED],
@@ -888,7 +888,7 @@ export const BROKEN = [
   },
   {
     promise: 'a grant that strays goes back, metadata or not',
-    file: lock('provider/redis/store.ts'),
+    file: lock('provider/redis/turns.ts'),
     from: 'if (!wait?.ask.random ||',
     to: 'if (!wait?.ask.plain ||',
     tests: [SCRIPTED],
@@ -897,7 +897,7 @@ export const BROKEN = [
   {
     promise: 'a wait that is given up before it is sent sends nothing',
     file: lock('provider/redis/batch.ts'),
-    from: '!call.cancelled && !refusedAsGuard',
+    from: '!operation.cancelled && !refusedAsGuard',
     to: '!refusedAsGuard',
     tests: [WIRE],
     only: 'sends nothing',
@@ -937,7 +937,7 @@ export const BROKEN = [
   {
     promise: 'a try whose ttl is shorter than the way to the provider ends',
     file: lock('queue.ts'),
-    from: 'waiter.once || waiter.late === LATE_ENOUGH',
+    from: 'waiter.single || waiter.late === LATE_ENOUGH',
     to: 'waiter.late === LATE_ENOUGH + 1',
     tests: [QUEUE],
     only: 'run out on their way',
@@ -993,7 +993,7 @@ export const BROKEN = [
   },
   {
     promise: 'a renewal survives a connection that died without a word',
-    file: lock('provider/redis/batch.ts'),
+    file: lock('provider/redis/flights.ts'),
     from: 'setImmediate(() => isSilent() && this.connection.drop()).unref();',
     to: 'setImmediate(() => isSilent()).unref();',
     tests: ['test/config/lock/provider/redis_renewal.test.ts'],
@@ -1046,9 +1046,9 @@ export const BROKEN = [
   },
   {
     promise: 'stop waits for a release that is under way',
-    file: lock('provider/redis/batch.ts'),
-    from: 'if (this.#calls.length === 0 && this.#flights.length === 0) return;',
-    to: 'if (this.#calls.length >= 0 && this.#flights.length >= 0) return;',
+    file: lock('provider/redis/flights.ts'),
+    from: 'if (this.#underWay.length === 0) return;',
+    to: 'if (this.#underWay.length >= 0) return;',
     tests: ['test/config/lock/stopping.test.ts'],
     only: 'leaves nothing on the server',
     built: true,
@@ -1071,8 +1071,8 @@ export const BROKEN = [
   {
     promise: 'what was granted by message is not asked again behind it',
     file: lock('provider/redis/store.ts'),
-    from: 'this.#visited(wait, arrival, message.fence, wait.block);\n    wait.unask();',
-    to: 'this.#visited(wait, arrival, message.fence, wait.block);',
+    from: 'this.#namesakes.takenOver(wait.ask);\n    wait.unask();',
+    to: 'this.#namesakes.takenOver(wait.ask);',
     tests: [SCRIPTED],
   },
   {
@@ -1084,16 +1084,16 @@ export const BROKEN = [
   },
   {
     promise: 'a grant that is confirmed has the fence of the confirmation',
-    file: lock('provider/redis/store.ts'),
-    from: 'wait.line?.grant({ granted: true, fence: reply, until',
-    to: 'wait.line?.grant({ granted: true, fence: reply - 1_000, until',
+    file: lock('provider/redis/turns.ts'),
+    from: 'this.host.given(wait, sent, reply, this',
+    to: 'this.host.given(wait, sent, reply - 1_000, this',
     tests: [SCRIPTED],
   },
   {
     promise: 'a grant to an entry that was left behind goes back',
-    file: lock('provider/redis/store.ts'),
-    from: "this.#leave(wait);\n    if (wait.wid !== '') this.#remember(wait);\n    wait.visit",
-    to: 'this.#leave(wait);\n    wait.visit',
+    file: lock('provider/redis/turns.ts'),
+    from: 'this.#gone.set(wait.wid, wait);',
+    to: '',
     tests: [SCRIPTED],
   },
   {
@@ -1163,8 +1163,8 @@ export const BROKEN = [
   {
     promise: 'who waits for a while finds a hold of a full turn that has run out free',
     file: lock('queues.ts'),
-    from: 'once || terms.retry || terms.wait !== undefined ? performance.now() : now',
-    to: 'once ? performance.now() : now',
+    from: 'single || terms.retry || terms.wait !== undefined ? performance.now() : now',
+    to: 'single ? performance.now() : now',
     tests: [CLOCK],
   },
   {

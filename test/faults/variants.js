@@ -16,6 +16,7 @@ import { join } from 'node:path';
  */
 
 const STORE = 'provider/redis/store.js';
+const TURNS = 'provider/redis/turns.js';
 const SCRIPT = 'provider/redis/script.js';
 const FENCES = 'provider/redis/fences.js';
 
@@ -52,9 +53,7 @@ export const VARIANTS = [
   {
     ...{ name: 'heard', breaks: 'a lease counts from when its message is read', provider: 'redis', plan: 'stop' },
     checks: ['exclusion'],
-    edits: [
-      [STORE, 'const at = wait.earliest(message.time, arrival, this.#connection.generation);', 'const at = arrival;'],
-    ],
+    edits: [[TURNS, 'const at = wait.earliest(message.time, arrival, generation);', 'const at = arrival;']],
   },
   {
     ...{
@@ -89,7 +88,7 @@ export const VARIANTS = [
   {
     ...{ name: 'keeper', breaks: 'a grant that nobody waits for is kept', provider: 'redis', plan: 'aborts' },
     checks: ['liveness', 'leftovers'],
-    edits: [[STORE, 'this.#undoing.start(ask, value, this.#isAstray(wait), once);', 'void once;']],
+    edits: [[STORE, 'this.#undoing.start(ask, value, this.#isAstray(wait), attempt);', 'void attempt;']],
   },
   {
     ...{ name: 'endless', breaks: 'a hold that is handed on has no end', provider: 'redis', plan: 'kill' },

@@ -50,9 +50,9 @@ export class Lock implements AsyncDisposable {
   lock(options?: WaitOptions): Promise<this> {
     try {
       const terms = waitTerms(options, this.#terms);
-      const once = terms.wait === 0 || terms.retry === NO_RETRY;
-      if (this.#terms.detectDeadlock && !once) refuseDeadlock(this.#queues, this.key);
-      return this.#acquire(terms, once);
+      const single = terms.wait === 0 || terms.retry === NO_RETRY;
+      if (this.#terms.detectDeadlock && !single) refuseDeadlock(this.#queues, this.key);
+      return this.#acquire(terms, single);
     } catch (error) {
       return Promise.reject(error);
     }
@@ -216,14 +216,14 @@ export class Lock implements AsyncDisposable {
     await this.#queues.refresh(lease, left);
   }
 
-  #acquire(terms: WaitTerms, once: boolean): Promise<this> {
+  #acquire(terms: WaitTerms, single: boolean): Promise<this> {
     this.#refuseIfBusy();
     const { token, metadata, renew, maxHold } = this.#terms;
     const lease = new Lease(this.key, this.ttl, token, metadata);
     if (renew) this.#watch ??= new Watch();
     if (this.#watch?.begin(lease, renew ? this.#queues.renewal(maxHold) : undefined)) lease.watcher = this.#watch;
     try {
-      const wait = this.#queues.acquire(lease, terms, once, this);
+      const wait = this.#queues.acquire(lease, terms, single, this);
       this.#lease = lease;
       return wait ?? Promise.resolve(this);
     } catch (error) {

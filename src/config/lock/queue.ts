@@ -47,16 +47,16 @@ export class KeyQueue implements WaiterHost {
   /** Whether the next in line will ask as soon as our hold has ended, and stay until it is told. */
   get followed(): boolean {
     const { head } = this.#chain;
-    return head !== undefined && !head.once && !head.terms.retry;
+    return head !== undefined && !head.single && !head.terms.retry;
   }
 
   /** Stands in line. */
-  join<T>(lease: Lease, terms: WaitTerms, once: boolean, now: number, value: T): Promise<T> {
-    const waiter = new Waiter(this, lease, terms, once, now, value);
+  join<T>(lease: Lease, terms: WaitTerms, single: boolean, now: number, value: T): Promise<T> {
+    const waiter = new Waiter(this, lease, terms, single, now, value);
     const done = waiter.wait();
     this.#chain.push(waiter);
     this.serve(now);
-    if (terms.retry && !once && !waiter.settled && this.#asking !== waiter && waiter.notBefore === 0)
+    if (terms.retry && !single && !waiter.settled && this.#asking !== waiter && waiter.notBefore === 0)
       this.#missed(waiter);
     return done as Promise<T>;
   }
@@ -86,7 +86,7 @@ export class KeyQueue implements WaiterHost {
   serve(now = performance.now()): void {
     for (let head = this.#next(); head && !this.#asking; head = this.#next()) {
       if (this.place.held(now)) {
-        if (!head.once) return this.#arm(this.place.holder!.until);
+        if (!head.single) return this.#arm(this.place.holder!.until);
         this.#refuse(head, now);
       } else if (head.notBefore > now) {
         return this.#arm(head.notBefore);
@@ -186,7 +186,7 @@ export class KeyQueue implements WaiterHost {
 
   #ask(waiter: Waiter, now: number): void {
     this.#asking = waiter;
-    const line = waiter.once || waiter.terms.retry ? undefined : waiter;
+    const line = waiter.single || waiter.terms.retry ? undefined : waiter;
     // A store of the application's own may throw where it should reject, or answer nonsense.
     try {
       const answer = this.store.obtain(waiter.lease, now, line, waiter);
@@ -214,14 +214,14 @@ export class KeyQueue implements WaiterHost {
 
   #granted(waiter: Waiter, grant: Grant, now: number): void {
     // The store may have given it the key while this answer was on its way.
-    if (waiter.taken) return;
+    if (waiter.granted) return;
     if (waiter.hasAborted) this.#reject(waiter, waiter.terms.signal!.reason);
     if (waiter.settled || grant.until <= now) {
       this.#abandon(waiter);
       if (!waiter.settled) this.#tooLate(waiter, now);
       return;
     }
-    waiter.taken = true;
+    waiter.granted = true;
     this.#chain.remove(waiter);
     this.place.holder = waiter.lease;
     waiter.lease.grant(grant.fence, grant.until, this.clock?.stretch);
@@ -233,19 +233,19 @@ export class KeyQueue implements WaiterHost {
     waiter.late += 1;
     // The undoing, whenever it arrives, must not find what it is given the next time.
     waiter.lease.rename();
-    if (waiter.once || waiter.late === LATE_ENOUGH) return this.#refuse(waiter, now);
+    if (waiter.single || waiter.late === LATE_ENOUGH) return this.#refuse(waiter, now);
     const pause = waiter.terms.retry ? this.#pause(waiter) : 0;
     if (pause > 0) waiter.notBefore = now + pause;
   }
 
   #refused(asked: Waiter, refusal: Refusal, now: number): void {
     asked.late = 0;
-    if (!asked.settled && !asked.once) {
+    if (!asked.settled && !asked.single) {
       const pause = this.#pause(asked, refusal);
       if (pause > 0) asked.notBefore = now + pause;
     }
     // A single try that came before the question was sent has its answer, too: the key was another's after it came.
-    for (let head = this.#chain.head; head?.once && head.since <= refusal.asked; head = this.#chain.head) {
+    for (let head = this.#chain.head; head?.single && head.since <= refusal.asked; head = this.#chain.head) {
       this.#refuse(head, now);
     }
   }

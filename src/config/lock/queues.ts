@@ -61,11 +61,11 @@ export class Queues {
 
   /**
    * Makes the lease held.
-   * @param once one try instead of a wait
+   * @param single one try instead of a wait
    * @param value what a wait resolves with
    * @returns undefined when it is held already, else the wait
    */
-  acquire<T>(lease: Lease, terms: WaitTerms, once: boolean, value: T): Promise<T> | undefined {
+  acquire<T>(lease: Lease, terms: WaitTerms, single: boolean, value: T): Promise<T> | undefined {
     if (this.#closed) throw this.#closed;
     if (terms.signal?.aborted) throw terms.signal.reason;
     const now = this.#clock ? this.#clock.now() : performance.now();
@@ -76,7 +76,7 @@ export class Queues {
       lease.grant(fence, until, this.#clock?.stretch);
       return undefined;
     }
-    return this.#stand(place, lease, terms, once, now, value);
+    return this.#stand(place, lease, terms, single, now, value);
   }
 
   /** When the hold of `lease` is given back, on `performance.now()`. */
@@ -174,12 +174,12 @@ export class Queues {
   }
 
   /** Somebody else may have the key: gets in line. */
-  #stand<T>(place: Place, lease: Lease, terms: WaitTerms, once: boolean, now: Milliseconds, value: T): Promise<T> {
+  #stand<T>(place: Place, lease: Lease, terms: WaitTerms, single: boolean, now: Milliseconds, value: T): Promise<T> {
     const line = (place.line ??= new KeyQueue(place, this.store, this.#clock));
     // Who does not wait until it is given the key is told by the true time.
-    const came = once || terms.retry || terms.wait !== undefined ? performance.now() : now;
-    if (once && (line.waitedFor || place.held(came))) throw new NotObtainedError(lease.key, 0);
-    return line.join(lease, terms, once, came, value);
+    const came = single || terms.retry || terms.wait !== undefined ? performance.now() : now;
+    if (single && (line.waitedFor || place.held(came))) throw new NotObtainedError(lease.key, 0);
+    return line.join(lease, terms, single, came, value);
   }
 
   #free(lease: Lease, now: Milliseconds, asker?: Asker<boolean>): Answer<boolean> | undefined {

@@ -39,14 +39,14 @@ export class Waiter implements Line, Link<Waiter>, Asker<Grant | Refusal>, Abort
   /** How many of its last tries were granted too late to be of use. */
   late = 0;
   /** Whether it got what it waited for. */
-  taken = false;
+  granted = false;
   #end: NodeJS.Timeout | undefined;
   #tick: NodeJS.Timeout | undefined;
   #resolve!: (value: unknown) => void;
   #reject!: (reason: unknown) => void;
 
   /**
-   * @param once a single try: refused as soon as somebody else has the key
+   * @param single one try: refused as soon as somebody else has the key
    * @param since when it came, on `performance.now()`
    * @param value what the wait resolves with
    */
@@ -54,7 +54,7 @@ export class Waiter implements Line, Link<Waiter>, Asker<Grant | Refusal>, Abort
     private readonly host: WaiterHost,
     readonly lease: Lease,
     readonly terms: WaitTerms,
-    readonly once: boolean,
+    readonly single: boolean,
     readonly since: number,
     private readonly value: unknown,
   ) {}
@@ -89,7 +89,7 @@ export class Waiter implements Line, Link<Waiter>, Asker<Grant | Refusal>, Abort
     this.#resolve = settlers.resolve;
     this.#reject = settlers.reject;
     if (this.terms.signal) onAbort(this.terms.signal, this);
-    if (!this.once && this.terms.wait !== undefined) this.#armEnd(this.since + this.terms.wait, this.since);
+    if (!this.single && this.terms.wait !== undefined) this.#armEnd(this.since + this.terms.wait, this.since);
     return promise;
   }
 
@@ -105,7 +105,7 @@ export class Waiter implements Line, Link<Waiter>, Asker<Grant | Refusal>, Abort
   }
 
   notObtained(now: number): NotObtainedError {
-    return new NotObtainedError(this.lease.key, this.once ? 0 : Math.round(now - this.since));
+    return new NotObtainedError(this.lease.key, this.single ? 0 : Math.round(now - this.since));
   }
 
   tickAfter(ms: number): void {
@@ -151,13 +151,13 @@ export class Waiters extends Chain<Waiter> {
 
   override push(waiter: Waiter): boolean {
     const came = super.push(waiter);
-    if (came && !waiter.once) this.patient += 1;
+    if (came && !waiter.single) this.patient += 1;
     return came;
   }
 
   override remove(waiter: Waiter): boolean {
     const stood = super.remove(waiter);
-    if (stood && !waiter.once) this.patient -= 1;
+    if (stood && !waiter.single) this.patient -= 1;
     return stood;
   }
 }

@@ -17,8 +17,8 @@ const REFUSED = /NOPERM|ACL|The user executing the script can't/;
 
 /** What the connection tells its owner. */
 export interface Listener {
-  /** A message on our channel. */
-  message(text: string): void;
+  /** A message on our channel, heard on this connection. */
+  message(text: string, carrier: Carrier): void;
   /** A message may have been missed: everybody in line should ask for himself. */
   lost(): void;
   /** Whether somebody waits for messages: then a new connection listens from its beginning. */
@@ -59,7 +59,7 @@ export class Connection implements Carrier {
     this.keyPrefix = source.options.keyPrefix ?? '';
     this.#ears = new Ears(
       channel,
-      (text) => listener.message(text),
+      (text) => listener.message(text, this),
       () => this.#missed(),
     );
   }

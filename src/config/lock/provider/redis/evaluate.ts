@@ -64,7 +64,7 @@ class Evaluation implements Told {
     const { asking } = this;
     if (!(error instanceof Error && error.message.startsWith('NOSCRIPT'))) return asking.failed(error);
     const again = asking.request(true);
-    if (again.calls.length === 0) return asking.answered([]);
+    if (again.operations.length === 0) return asking.answered([]);
     const text = again.written(BY_TEXT.written);
     this.client.sendCommand(BY_TEXT.command(again.guard).saying(text, asking));
   }

@@ -30,6 +30,11 @@ export class Visit {
   }
 }
 
+/** Whether somebody of this process has what that visit gave. */
+export function isHeld({ holder }: Visit): boolean {
+  return holder !== undefined && holder.until > performance.now();
+}
+
 /**
  * No visit takes fewer: at less than 125,000 visits in a second, more than a server can do, the guard does not run ahead of
  * the clock, and fences grow even if the server loses it.

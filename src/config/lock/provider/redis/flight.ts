@@ -1,5 +1,5 @@
 import type { Milliseconds } from '../../../../duration.js';
-import type { Call } from './call.js';
+import type { Operation } from './operation.js';
 import type { Connection } from './connection.js';
 import type { Asking } from './evaluate.js';
 import { Run } from './run.js';
@@ -7,11 +7,11 @@ import { Run } from './run.js';
 /** Told what became of a flight: the reply, or why there is none. */
 export type Landing = (flight: Flight, reply: unknown, error?: unknown) => void;
 
-/** Calls that left together. */
+/** Operations that left together. */
 export class Flight implements Asking {
   readonly errand: boolean;
   /** What is not answered yet, and what was sent last. */
-  open: readonly Call[];
+  open: readonly Operation[];
   run: Run | undefined;
   over = false;
   /** Why it is not answered yet, as far as is known. */
@@ -28,14 +28,14 @@ export class Flight implements Asking {
   constructor(
     readonly guard: string,
     readonly server: string,
-    calls: Call[],
+    operations: Operation[],
     private readonly connection: Connection,
     private readonly yields: boolean,
     private readonly landing: Landing,
     readonly started: Milliseconds,
   ) {
-    this.open = calls;
-    this.errand = calls[0]!.errand;
+    this.open = operations;
+    this.errand = operations[0]!.errand;
   }
 
   /** Aborts when it is over; made for those who have to wait for a connection. */
@@ -46,7 +46,7 @@ export class Flight implements Asking {
   }
 
   request(refused = false): Run {
-    if (refused) for (const call of this.run?.calls ?? []) call.notRun();
+    if (refused) for (const operation of this.run?.operations ?? []) operation.notRun();
     return (this.run = new Run(this.guard, this.over ? [] : this.open, this.connection, this.yields));
   }
 
@@ -58,7 +58,7 @@ export class Flight implements Asking {
     this.landing(this, undefined, error);
   }
 
-  /** A call was cancelled: without any that is wanted there is nothing to wait for. */
+  /** An operation was cancelled: without any that is wanted there is nothing to wait for. */
   left(): void {
     if (this.open.every(({ cancelled }) => cancelled)) this.end();
   }

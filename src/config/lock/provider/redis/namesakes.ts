@@ -1,5 +1,5 @@
 import type { Ask } from '../store.js';
-import type { Call } from './call.js';
+import type { Operation } from './operation.js';
 import { identity } from './undo.js';
 
 /**
@@ -8,26 +8,26 @@ import { identity } from './undo.js';
  */
 export class Namesakes {
   /** Releases and refreshes without an answer, by key and value. */
-  readonly #calls = new Map<string, Set<Call>>();
+  readonly #operations = new Map<string, Set<Operation>>();
 
-  add(ask: Ask, call: Call): void {
+  add(ask: Ask, operation: Operation): void {
     if (ask.random) return;
     const name = identity(ask, ask.value);
-    const calls = this.#calls.get(name);
-    if (calls) calls.add(call);
-    else this.#calls.set(name, new Set([call]));
-    call.onOver = () => this.#remove(name, call);
+    const operations = this.#operations.get(name);
+    if (operations) operations.add(operation);
+    else this.#operations.set(name, new Set([operation]));
+    operation.onOver = () => this.#remove(name, operation);
   }
 
   /** Another has the hold now, under the same name: it counts as released and refreshed for those before. */
   takenOver(ask: Ask): void {
-    if (ask.random || this.#calls.size === 0) return;
-    for (const call of [...(this.#calls.get(identity(ask, ask.value)) ?? [])]) call.settle(DONE);
+    if (ask.random || this.#operations.size === 0) return;
+    for (const operation of [...(this.#operations.get(identity(ask, ask.value)) ?? [])]) operation.settle(DONE);
   }
 
-  #remove(name: string, call: Call): void {
-    const calls = this.#calls.get(name);
-    if (calls?.delete(call) && calls.size === 0) this.#calls.delete(name);
+  #remove(name: string, operation: Operation): void {
+    const operations = this.#operations.get(name);
+    if (operations?.delete(operation) && operations.size === 0) this.#operations.delete(name);
   }
 }
 

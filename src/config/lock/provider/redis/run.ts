@@ -1,17 +1,17 @@
 import { Words } from '../../../redis/command.js';
-import type { Call } from './call.js';
-import type { Op } from './script.js';
+import type { Operation } from './operation.js';
+import type { Letter } from './script.js';
 import { lineOf } from './slots.js';
 
 /** The reply to each release of a run in which all went as usual. */
 const RELEASED = 1;
 
 /** Operations that need neither guard nor line: their own key stands in the place of both, where that matters. */
-const OF_ONE_KEY: readonly Op[] = ['L', 'X', 'P'];
+const OF_ONE_KEY: readonly Letter[] = ['L', 'X', 'P'];
 
 /** Whether it is one of those. */
-export function isBare({ op }: Call): boolean {
-  return OF_ONE_KEY.includes(op);
+export function isBare({ letter }: Operation): boolean {
+  return OF_ONE_KEY.includes(letter);
 }
 
 /** The connection that a run is sent on. */
@@ -26,7 +26,7 @@ export interface Carrier {
 /** One run of the script: what it is given, and whose replies it gives back. */
 export class Run {
   /** In the order in which the script answers: releases and tries of the usual kind, which it does together, then the others. */
-  readonly calls: readonly Call[];
+  readonly operations: readonly Operation[];
   readonly #releases: number;
   readonly #words = new Words();
 
@@ -35,30 +35,36 @@ export class Run {
 
   /**
    * @param guard the key of the fence guard
-   * @param calls what is asked; each that somebody still wants counts as sent from now on
+   * @param operations what is asked; each that somebody still wants counts as sent from now on
    * @param yields keys may be let be free for a moment
    */
-  constructor(guard: string, calls: readonly Call[], { cluster, ownChannel, generation }: Carrier, yields: boolean) {
-    const releases: Call[] = [];
-    const tries: Call[] = [];
-    const others: Call[] = [];
+  constructor(
+    guard: string,
+    operations: readonly Operation[],
+    { cluster, ownChannel, generation }: Carrier,
+    yields: boolean,
+  ) {
+    const releases: Operation[] = [];
+    const tries: Operation[] = [];
+    const others: Operation[] = [];
     const now = performance.now();
-    for (const call of calls) {
-      if (call.cancelled) continue;
-      call.repeated = call.sent !== 0;
-      if (!call.repeated) call.generation = generation;
-      call.sent = now;
+    for (const operation of operations) {
+      if (operation.cancelled) continue;
+      operation.repeated = operation.sent !== 0;
+      if (!operation.repeated) operation.generation = generation;
+      operation.sent = now;
       // What is done together is done before the others.
-      const isFree = call.plain && (others.length === 0 || !others.some(({ key }) => key === call.key));
-      if (isFree && call.op === 'R') releases.push(call);
-      else if (isFree && call.op === 'T' && call.ttl === (tries[0] ?? call).ttl) tries.push(call);
-      else others.push(call);
+      const isFree = operation.plain && (others.length === 0 || !others.some(({ key }) => key === operation.key));
+      if (isFree && operation.letter === 'R') releases.push(operation);
+      else if (isFree && operation.letter === 'T' && operation.ttl === (tries[0] ?? operation).ttl)
+        tries.push(operation);
+      else others.push(operation);
     }
     this.#releases = releases.length;
-    this.calls = inOrder(releases, tries, others);
+    this.operations = inOrder(releases, tries, others);
     // While a slot of a cluster moves, a run is refused whose keys are not all on one side.
-    const isAlone = cluster && this.calls.length === 1 && isBare(this.calls[0]!);
-    this.guard = isAlone ? this.calls[0]!.key : guard;
+    const isAlone = cluster && this.operations.length === 1 && isBare(this.operations[0]!);
+    this.guard = isAlone ? this.operations[0]!.key : guard;
     const words = this.#words;
     words.add(String(1 + 2 * releases.length + tries.length + 2 * others.length)).add(this.guard);
     for (const { key } of releases) words.add(key);
@@ -66,7 +72,7 @@ export class Run {
     for (const { key } of tries) words.add(key);
     for (const { key } of others) words.add(key).add(isAlone ? key : lineOf(key, cluster));
     words.add(valuesOf(releases) + valuesOf(tries)).add(String(tries[0]?.ttl ?? ownChannel));
-    if (this.calls.length > 1 || others.length > 0) words.add(String(releases.length)).add(String(tries.length));
+    if (this.operations.length > 1 || others.length > 0) words.add(String(releases.length)).add(String(tries.length));
     if (others.length > 0) this.#addOthers(others, yields);
   }
 
@@ -78,19 +84,19 @@ export class Run {
     return script.with(this.#words);
   }
 
-  /** What the script's reply says of the call at that place. */
+  /** What the script's reply says of the operation at that place. */
   replyTo(at: number, reply: unknown): unknown {
     if (typeof reply !== 'number') return (reply as readonly unknown[])[at];
     return at < this.#releases ? RELEASED : reply + at - this.#releases;
   }
 
-  #addOthers(others: readonly Call[], yields: boolean): void {
+  #addOthers(others: readonly Operation[], yields: boolean): void {
     let fences = 0;
     const texts: string[] = [];
-    for (const call of others) {
-      fences += call.fences;
+    for (const operation of others) {
+      fences += operation.fences;
       // One that may have been done before may stand in line already, as one that asks again does.
-      texts.push(call.op === 'O' && call.repeated ? 'K' : call.op, ...call.texts);
+      texts.push(operation.letter === 'O' && operation.repeated ? 'K' : operation.letter, ...operation.texts);
     }
     this.#words.add(String(fences)).add(JSON.stringify(texts));
     if (yields) this.#words.add('1');
@@ -98,13 +104,13 @@ export class Run {
 }
 
 /** One list of several, most of which are empty as a rule. */
-function inOrder(...lists: Call[][]): readonly Call[] {
+function inOrder(...lists: Operation[][]): readonly Operation[] {
   const some = lists.filter(({ length }) => length > 0);
   return some.length === 1 ? some[0]! : some.flat();
 }
 
-function valuesOf(calls: readonly Call[]): string {
+function valuesOf(operations: readonly Operation[]): string {
   let values = '';
-  for (const { value } of calls) values += value;
+  for (const { value } of operations) values += value;
   return values;
 }

@@ -344,5 +344,5 @@ return replies
 /** By this name the server knows the script once it has seen it. */
 export const SCRIPT_SHA = createHash('sha1').update(SCRIPT).digest('hex');
 
-/** The letter of an operation. */
-export type Op = 'T' | 'O' | 'K' | 'R' | 'C' | 'X' | 'L' | 'P' | 'Y' | 'N';
+/** What an operation is called in a call of the script. */
+export type Letter = 'T' | 'O' | 'K' | 'R' | 'C' | 'X' | 'L' | 'P' | 'Y' | 'N';

@@ -3,15 +3,15 @@ import type { Milliseconds } from '../../../../duration.js';
 import { ProviderError } from '../../errors.js';
 import type { Ask, Asker, Grant, Line, LockStore, Refusal } from '../store.js';
 import { Batch, BATCH_CAP } from './batch.js';
-import { Call, Promised, Reading, type Receiver } from './call.js';
+import { Operation, Promised, Reading, type Receiver } from './operation.js';
 import type { RedisClient } from './client.js';
 import { Connection } from './connection.js';
-import { newChannel, newWid, readMessage, type GrantMessage } from './entry.js';
-import { FenceBlock, Visit } from './fences.js';
+import { FenceBlock, isHeld, Visit } from './fences.js';
 import { ForeignWatch } from './foreign.js';
 import { Namesakes } from './namesakes.js';
 import { Nudges } from './nudges.js';
-import type { Op } from './script.js';
+import type { Letter } from './script.js';
+import { Turns, type TurnsHost } from './turns.js';
 import { Undoing } from './undo.js';
 import { Wait, type RedisRefusal, type WaitHost } from './wait.js';
 
@@ -56,15 +56,12 @@ const COHORT: Milliseconds = 10;
 /** A hold is handed on only if so much of the ttl is left that the next one asked for. */
 const COHORT_LEFT = 0.8;
 
-/** Waits that are over, remembered for grants that come late. */
-const REMEMBERED = 4_096;
-
 /**
  * Locks on Redis, for every process that shares it. The state of a lock is one string at exactly prefix + key: token, then
  * metadata, with a ttl in milliseconds, which is what Go's mcube v2 writes and reads. Who waits stands in a list beside it,
  * one entry for each process, and whoever releases hands the lock to the first entry whose process is alive.
  */
-export class RedisStore implements LockStore, WaitHost {
+export class RedisStore implements LockStore, WaitHost, TurnsHost {
   readonly provider = 'redis';
   /** Below this nothing would be left of a lease once drift and the way there and back are taken off. */
   readonly shortestTtl = 10;
@@ -72,12 +69,8 @@ export class RedisStore implements LockStore, WaitHost {
   readonly #batch: Batch;
   readonly #options: Required<RedisStoreOptions>;
   readonly #prefix: string;
-  readonly #channel = newChannel();
+  readonly #turns = new Turns(this);
   readonly #block = new FenceBlock();
-  /** Who may stand in line on Redis, by its wid. */
-  readonly #inLine = new Map<string, Wait>();
-  /** Who stood there and left, served or not: a grant that still comes for it goes back. */
-  readonly #gone = new Map<string, Wait>();
   readonly #undoing: Undoing;
   readonly #foreign: ForeignWatch;
   readonly #nudges: Nudges;
@@ -85,11 +78,7 @@ export class RedisStore implements LockStore, WaitHost {
 
   constructor(client: RedisClient, options: RedisStoreOptions = {}) {
     this.#options = { ...REDIS_DEFAULTS, ...options };
-    this.#connection = new Connection(client, this.#channel, {
-      message: (text) => this.#heard(text),
-      lost: () => this.#deaf(),
-      wanted: () => this.#inLine.size > 0,
-    });
+    this.#connection = new Connection(client, this.#turns.channel, this.#turns);
     this.#prefix = this.#connection.keyPrefix + this.#options.prefix;
     const { limit, batchCap } = this.#options;
     this.#batch = new Batch(this.#connection, limit, batchCap, this.#options.yield);
@@ -122,11 +111,21 @@ export class RedisStore implements LockStore, WaitHost {
     const sent = performance.now();
     const promised = new Promised<Milliseconds | undefined>();
     const reading = new Reading(promised, (reply) => (reply === 1 ? this.deadline(sent, ttl) : undefined));
-    const op = limit === undefined ? 'X' : 'L';
-    const call = new Call(op, this.#prefix + ask.key, ask.value, ask.plain, ttl, NOTHING, 0, false, reading);
-    this.#namesakes.add(ask, call);
-    if (limit === undefined) this.#batch.add(call);
-    else this.#batch.renew(call, limit);
+    const letter = limit === undefined ? 'X' : 'L';
+    const operation = new Operation(
+      letter,
+      this.#prefix + ask.key,
+      ask.value,
+      ask.plain,
+      ttl,
+      NOTHING,
+      0,
+      false,
+      reading,
+    );
+    this.#namesakes.add(ask, operation);
+    if (limit === undefined) this.#batch.add(operation);
+    else this.#batch.renew(operation, limit);
     return promised.promise;
   }
 
@@ -169,8 +168,7 @@ export class RedisStore implements LockStore, WaitHost {
     wait.unask();
     // Refused, and in no line: there is nothing to undo.
     if (wait.wid === '' && !wait.visit && (unsent || wait.isAnswered) && !this.#isAstray(wait)) return;
-    if (wait.wid !== '') this.#remember(wait);
-    this.#undo(wait);
+    this.undo(wait);
   }
 
   pause(refusal: RedisRefusal, attempt: number): Milliseconds {
@@ -184,7 +182,7 @@ export class RedisStore implements LockStore, WaitHost {
   }
 
   async close(limit: Milliseconds): Promise<void> {
-    for (const wait of this.#inLine.values()) this.abandon(wait.ask);
+    for (const wait of this.#turns.waits) this.abandon(wait.ask);
     this.#foreign.close();
     const end = performance.now() + limit;
     const left = (): Milliseconds => Math.max(0, end - performance.now());
@@ -199,12 +197,53 @@ export class RedisStore implements LockStore, WaitHost {
     return waitOf(ask)?.question?.flight?.why;
   }
 
+  /** The reply to a question of a wait. */
+  replied(wait: Wait, reply: unknown, operation: Operation): void {
+    wait.heardOf(operation);
+    const refused = Array.isArray(reply);
+    if (refused || !wait.asked) contend(wait.ask, refused);
+    wait.asked = true;
+    if (refused) {
+      this.#refused(wait, operation, reply as number[])
+        .then((refusal) => this.#stay(wait, refusal))
+        .catch((error: unknown) => wait.failed(error));
+      return;
+    }
+    const until = this.deadline(wait.sent, wait.ask.ttl);
+    wait.tell(this.#visited(wait, wait.sent, reply as number, operation.fences, until));
+  }
+
+  /**
+   * On a cluster ioredis sends again by itself what a node did not run, also behind the undoing of what was given up meanwhile,
+   * and behind the release of what was given by a message. Elsewhere these follow on the same connection.
+   */
+  strayed(wait: Wait, reply: unknown): void {
+    if (!this.#connection.cluster || typeof reply !== 'number' || !wait.ask.random) return;
+    if (wait.over || (wait.visit && !isHeld(wait.visit))) this.undo(wait);
+  }
+
+  kick(wait: Wait, receiver: Receiver): Operation {
+    const { ask, block, entry } = wait;
+    return this.#send('K', ask, ask.value, ask.ttl, [String(block), entry], receiver, block);
+  }
+
+  given(wait: Wait, at: Milliseconds, fence: number, until: Milliseconds): void {
+    const grant = this.#visited(wait, at, fence, wait.block, until);
+    wait.line?.grant(grant);
+  }
+
+  undo(wait: Wait): void {
+    const { ask, value, entry } = wait;
+    const attempt = (): Promise<unknown> => this.#run('C', ask, value, [entry], asItIs, true);
+    this.#undoing.start(ask, value, this.#isAstray(wait), attempt);
+  }
+
   /** Who was abandoned because his grant came too late, and still wants the key, begins anew. */
   #begin(ask: Ask, line: Line | undefined): Wait {
     const before = waitOf(ask);
     if (before && !before.over) return before;
     // Under a token of one's own both have the same value: undoing a late grant of the first would end the hold of the second.
-    if (before?.value === ask.value) this.#gone.delete(before.wid);
+    if (before?.value === ask.value) this.#turns.forget(before);
     const wait = new Wait(ask, line, this);
     ask.memo = wait;
     return wait;
@@ -214,60 +253,43 @@ export class RedisStore implements LockStore, WaitHost {
     const { ask } = wait;
     const { listening } = this.#connection;
     const fences = wait.line?.followed ? this.#block.size : 1;
-    if (listening && wait.line && (wait.asked || isContended(ask))) this.#enter(wait);
+    if (listening && wait.line && (wait.asked || isContended(ask))) this.#turns.enter(wait, this.#block.size);
     const entry = listening ? wait.entry : '';
     const lone = !wait.asked && entry === '' && fences === 1 && !(wait.line && this.#options.yield);
-    const call = lone
-      ? this.#call('T', ask, ask.value, ask.ttl, NOTHING, wait, 1)
-      : this.#call(wait.asked ? 'K' : 'O', ask, ask.value, ask.ttl, [String(fences), entry], wait, fences);
-    wait.asks(entry !== '', call, now);
-  }
-
-  /** The reply to a question of a wait. */
-  replied(wait: Wait, reply: unknown, call: Call): void {
-    wait.heardOf(call);
-    const refused = Array.isArray(reply);
-    if (refused || !wait.asked) contend(wait.ask, refused);
-    wait.asked = true;
-    if (refused) {
-      this.#refused(wait, call, reply as number[])
-        .then((refusal) => this.#stay(wait, refusal))
-        .catch((error: unknown) => wait.failed(error));
-      return;
-    }
-    this.#visited(wait, wait.sent, reply as number, call.fences);
-    wait.unask();
-    wait.tell({ granted: true, fence: reply as number, until: this.deadline(wait.sent, wait.ask.ttl) });
-  }
-
-  /**
-   * On a cluster ioredis sends again by itself what a node did not run, also behind the undoing of what was given up meanwhile,
-   * and behind the release of what was given by a message. Elsewhere these follow on the same connection.
-   */
-  strayed(wait: Wait, reply: unknown): void {
-    if (!this.#connection.cluster || typeof reply !== 'number' || !wait.ask.random) return;
-    if (wait.over || (wait.visit && !isHeld(wait.visit))) this.#undo(wait);
+    const operation = lone
+      ? this.#send('T', ask, ask.value, ask.ttl, NOTHING, wait, 1)
+      : this.#send(wait.asked ? 'K' : 'O', ask, ask.value, ask.ttl, [String(fences), entry], wait, fences);
+    wait.asks(entry !== '', operation, now);
   }
 
   async #stay(wait: Wait, refusal: RedisRefusal): Promise<void> {
     if (wait.line && !refusal.listening && !wait.over) {
       // The first of ours to wait: from now on we hear, and stand in line.
-      this.#enter(wait);
+      this.#turns.enter(wait, this.#block.size);
       if ((await this.#connection.listen()) && !wait.over) return this.#question(wait, performance.now());
     }
     wait.tell(refusal);
   }
 
-  async #refused(wait: Wait, call: Call, [left, foreign, time, outside]: readonly number[]): Promise<RedisRefusal> {
+  async #refused(
+    wait: Wait,
+    operation: Operation,
+    [left, foreign, time, outside]: readonly number[],
+  ): Promise<RedisRefusal> {
     if (left === undefined || time === undefined)
       throw new ProviderError('lock: redis gave a reply that is not of our script');
     wait.line?.refused();
     // Nobody may be there to undo it later.
-    if (!wait.line && this.#isAstray(wait)) this.#undo(wait);
-    wait.sample = { sent: call.sent, server: time / 1_000, generation: this.#connection.generation };
+    if (!wait.line && this.#isAstray(wait)) this.undo(wait);
+    wait.sample = { sent: operation.sent, server: time / 1_000, generation: this.#connection.generation };
     if (outside !== undefined) this.#connection.cannotWait(String(outside));
     wait.listening = wait.stands && outside === undefined && this.#connection.listening;
-    const refusal = { granted: false, asked: call.sent, left: orForever(left), listening: wait.listening } as const;
+    const refusal = {
+      granted: false,
+      asked: operation.sent,
+      left: orForever(left),
+      listening: wait.listening,
+    } as const;
     return foreign === 1 && wait.listening ? this.#watch(wait, refusal) : { ...refusal, unheard: false };
   }
 
@@ -290,36 +312,31 @@ export class RedisStore implements LockStore, WaitHost {
   }
 
   /** The key is ours: nothing is waited for any more, and hand-overs of this process may take the other fences. */
-  #visited(wait: Wait, at: Milliseconds, fence: number, fences: number): void {
+  #visited(wait: Wait, at: Milliseconds, fence: number, fences: number, until: Milliseconds): Grant {
     this.#leave(wait);
-    if (wait.wid !== '') this.#remember(wait);
     wait.visit = new Visit(at, fence, fences, wait.ask);
     this.#namesakes.takenOver(wait.ask);
-  }
-
-  #enter(wait: Wait): void {
-    if (wait.wid !== '') return;
-    wait.standInLine(this.#channel, newWid(), this.#block.size);
-    this.#inLine.set(wait.wid, wait);
+    wait.unask();
+    return { granted: true, fence, until };
   }
 
   #leave(wait: Wait): void {
     if (wait.watching) this.#foreign.unwatch(this.#prefix + wait.ask.key, wait.watching);
-    if (wait.wid !== '') this.#inLine.delete(wait.wid);
+    this.#turns.leave(wait);
   }
 
   /** With `yield` it may let the key be free for a moment: who asks behind it asks again then, else we see to it. */
   #release(ask: Ask, followed: boolean, asker: Asker<boolean>): void {
     const { yield: yields } = this.#options;
-    const reading = new Reading(asker, (reply, call) => {
+    const reading = new Reading(asker, (reply, operation) => {
       if (reply === 3 && !followed) this.#nudges.start(ask.key);
       // Behind the release, a question that is still on its way would take the key for nobody.
       const wait = waitOf(ask);
-      if (wait && this.#isAstray(wait)) this.#undo(wait);
-      return wasHeld(reply, call);
+      if (wait && this.#isAstray(wait)) this.undo(wait);
+      return wasHeld(reply, operation);
     });
     const more = yields ? [followed ? '1' : ''] : NOTHING;
-    this.#namesakes.add(ask, this.#call(yields ? 'Y' : 'R', ask, ask.value, undefined, more, reading, 0));
+    this.#namesakes.add(ask, this.#send(yields ? 'Y' : 'R', ask, ask.value, undefined, more, reading, 0));
   }
 
   /** Whether a question of it may still be on its way on an earlier connection. Under a token of one's own that is not looked after. */
@@ -327,93 +344,21 @@ export class RedisStore implements LockStore, WaitHost {
     return ask.random && astray < this.#connection.generation;
   }
 
-  #remember(wait: Wait): void {
-    this.#gone.set(wait.wid, wait);
-    if (this.#gone.size > REMEMBERED) this.#gone.delete(this.#gone.keys().next().value!);
-  }
-
-  /** It was our turn on Redis: one of our waits has been given its key. */
-  #heard(text: string): void {
-    const arrival = performance.now();
-    const message = readMessage(text);
-    if (!message) return;
-    const wait = this.#inLine.get(message.wid);
-    if (!wait) return this.#late(message);
-    if (wait.confirmation) return;
-    const { ask } = wait;
-    const at = wait.earliest(message.time, arrival, this.#connection.generation);
-    const until = at === undefined ? -Infinity : this.deadline(at, ask.ttl);
-    // On a cluster another node may have granted it than the one whose clock we know.
-    const isUnsure = this.#connection.cluster || wait.overheard || until - arrival < ask.ttl / 2;
-    if (isUnsure) return void this.#confirm(wait);
-    this.#visited(wait, arrival, message.fence, wait.block);
-    wait.unask();
-    wait.line?.grant({ granted: true, fence: message.fence, until });
-  }
-
-  /**
-   * Too little is surely left of what we were given: only an answer makes it ours. It has a fence of its own, for we may have
-   * been given the key once more since that message, and others before that.
-   */
-  async #confirm(wait: Wait): Promise<void> {
-    const { ask } = wait;
-    wait.overheard = true;
-    const sent = performance.now();
-    const promised = new Promised<unknown>();
-    const more = [String(wait.block), wait.entry];
-    const reading = new Reading(promised, asItIs, (reply) => this.strayed(wait, reply));
-    const call = (wait.confirmation = this.#call('K', ask, ask.value, ask.ttl, more, reading, wait.block));
-    const reply = await promised.promise.catch(() => undefined);
-    wait.heardOf(call);
-    wait.confirmation = undefined;
-    if (!this.#inLine.has(wait.wid)) return;
-    if (typeof reply !== 'number') return wait.line?.ask();
-    this.#visited(wait, sent, reply, wait.block);
-    wait.unask();
-    wait.line?.grant({ granted: true, fence: reply, until: this.deadline(sent, ask.ttl) });
-  }
-
-  /** A grant for a wait that was given up goes back at once. One for a lock that is held is an echo. */
-  #late({ wid, fence }: GrantMessage): void {
-    const wait = this.#gone.get(wid);
-    // On a cluster a grant is heard once from each master: one no newer than what we were given is an echo.
-    if (!wait?.ask.random || (wait.visit && fence <= wait.visit.end)) return;
-    // Whoever heard the message of our grant may have made this one: it takes nothing from a hold that is alive.
-    if (wait.visit && isHeld(wait.visit)) return;
-    this.#undo(wait);
-  }
-
-  /** The connection on which we heard is gone: everybody in line asks for himself. */
-  #deaf(): void {
-    for (const wait of [...this.#inLine.values()]) {
-      wait.overheard = true;
-      if (!wait.listening) continue;
-      wait.listening = false;
-      wait.line?.ask();
-    }
-  }
-
-  #undo(wait: Wait): void {
-    const { ask, value, entry } = wait;
-    const once = (): Promise<unknown> => this.#run('C', ask, value, [entry], asItIs, true);
-    this.#undoing.start(ask, value, this.#isAstray(wait), once);
-  }
-
   #run<T>(
-    op: Op,
+    letter: Letter,
     ask: Pick<Ask, 'key' | 'plain'>,
     value: string,
     more: readonly string[],
-    read: (reply: unknown, call: Call) => T,
+    read: (reply: unknown, operation: Operation) => T,
     errand = false,
   ): Promise<T> {
     const promised = new Promised<T>();
-    this.#call(op, ask, value, undefined, more, new Reading(promised, read), 0, errand);
+    this.#send(letter, ask, value, undefined, more, new Reading(promised, read), 0, errand);
     return promised.promise;
   }
 
-  #call(
-    op: Op,
+  #send(
+    letter: Letter,
     { key, plain }: Pick<Ask, 'key' | 'plain'>,
     value: string,
     ttl: Milliseconds | undefined,
@@ -421,20 +366,15 @@ export class RedisStore implements LockStore, WaitHost {
     receiver: Receiver,
     fences: number,
     errand = false,
-  ): Call {
-    const call = new Call(op, this.#prefix + key, value, plain, ttl, more, fences, errand, receiver);
-    this.#batch.add(call);
-    return call;
+  ): Operation {
+    const operation = new Operation(letter, this.#prefix + key, value, plain, ttl, more, fences, errand, receiver);
+    this.#batch.add(operation);
+    return operation;
   }
 }
 
 /** What an operation takes that takes no more. */
 const NOTHING: readonly string[] = [];
-
-/** Whether somebody of this process has what that visit gave. */
-function isHeld({ holder }: Visit): boolean {
-  return holder !== undefined && holder.until > performance.now();
-}
 
 function waitOf(ask: Ask): Wait | undefined {
   return ask.memo as Wait | undefined;
@@ -456,7 +396,7 @@ const CONTENDED = 'contended';
 
 /** What the replies mean; a "not yours" to what was sent again means that the first one had arrived. */
 const asItIs = (reply: unknown): unknown => reply;
-const wasHeld = (reply: unknown, { repeated }: Call): boolean => reply !== 0 || repeated;
+const wasHeld = (reply: unknown, { repeated }: Operation): boolean => reply !== 0 || repeated;
 const timeLeft = (reply: unknown): Milliseconds => (reply === -3 ? 0 : orForever(reply as number));
 
 /** Redis says -1 for a key that never expires. */

@@ -35,9 +35,9 @@ export class Undoing {
 
   /**
    * @param isAstray a question of it may still be on its way on an earlier connection
-   * @param once undoes it
+   * @param attempt undoes it, once
    */
-  start(ask: Ask, value: string, isAstray: boolean, once: () => Promise<unknown>): void {
+  start(ask: Ask, value: string, isAstray: boolean, attempt: () => Promise<unknown>): void {
     const id = identity(ask, value);
     const late = performance.now() + this.limit;
     const news = { trusted: isAstray ? undefined : this.connection.generation, late, end: late + ask.longest };
@@ -46,9 +46,9 @@ export class Undoing {
     if (this.#closed) return;
     const errand: Errand = { again: false, spared: false, tried: Promise.resolve(), ...news };
     this.#errands.set(id, errand);
-    const tried = once();
+    const tried = attempt();
     errand.tried = tried.catch(() => undefined);
-    void this.#run(errand, tried, once).finally(() => {
+    void this.#run(errand, tried, attempt).finally(() => {
       if (this.#errands.get(id) === errand) this.#errands.delete(id);
     });
   }
@@ -65,8 +65,8 @@ export class Undoing {
     await atMost(limit, Promise.all([...this.#errands.values()].map(({ tried }) => tried)));
   }
 
-  async #run(errand: Errand, first: Promise<unknown>, once: () => Promise<unknown>): Promise<void> {
-    for (let pause = FIRST_PAUSE, tried = first; ; pause = Math.min(pause * 2, LAST_PAUSE), tried = once()) {
+  async #run(errand: Errand, first: Promise<unknown>, attempt: () => Promise<unknown>): Promise<void> {
+    for (let pause = FIRST_PAUSE, tried = first; ; pause = Math.min(pause * 2, LAST_PAUSE), tried = attempt()) {
       try {
         await tried;
         const isEnough = this.connection.generation === errand.trusted || performance.now() >= errand.late;

@@ -1,13 +1,13 @@
 import type { Milliseconds } from '../../../../duration.js';
 import { ProviderUnreachableError } from '../../errors.js';
 import type { Ask, Asker, Grant, Line, Refusal } from '../store.js';
-import type { Call, Receiver } from './call.js';
+import type { Operation, Receiver } from './operation.js';
 import { entryOf } from './entry.js';
 import type { Visit } from './fences.js';
 
 /** Whom a wait brings the replies to its questions. */
 export interface WaitHost {
-  replied(wait: Wait, reply: unknown, call: Call): void;
+  replied(wait: Wait, reply: unknown, operation: Operation): void;
   /** The reply to a question that it was told had failed. */
   strayed(wait: Wait, reply: unknown): void;
 }
@@ -15,7 +15,7 @@ export interface WaitHost {
 /** One acquisition, as the store follows it: what was asked, whether it stands in line on Redis, what it was given. */
 export class Wait implements Receiver {
   /** The last question, and from when on what it is granted counts, on `performance.now()`. */
-  question: Call | undefined;
+  question: Operation | undefined;
   sent: Milliseconds = 0;
   /** Whether it asks to stand in line. */
   stands = false;
@@ -38,7 +38,7 @@ export class Wait implements Receiver {
    */
   overheard = false;
   /** The question that is to confirm what it was told. */
-  confirmation: Call | undefined;
+  confirmation: Operation | undefined;
   /** Neither wanted nor granted any more. */
   over = false;
   visit: Visit | undefined;
@@ -67,7 +67,7 @@ export class Wait implements Receiver {
     return this.#value ?? this.ask.value;
   }
 
-  asks(stands: boolean, question: Call, now: Milliseconds): void {
+  asks(stands: boolean, question: Operation, now: Milliseconds): void {
     this.#value = question.value;
     this.stands = stands;
     this.isAnswered = false;
@@ -76,7 +76,7 @@ export class Wait implements Receiver {
   }
 
   /** A question that was answered when it was sent again: the first may still be on its way. */
-  heardOf({ repeated, generation }: Call): void {
+  heardOf({ repeated, generation }: Operation): void {
     if (repeated) this.astray = Math.min(this.astray, generation);
   }
 
@@ -92,9 +92,9 @@ export class Wait implements Receiver {
     }
   }
 
-  answered(reply: unknown, call: Call): void {
+  answered(reply: unknown, operation: Operation): void {
     this.isAnswered = true;
-    this.host.replied(this, reply, call);
+    this.host.replied(this, reply, operation);
   }
 
   strayed(reply: unknown): void {

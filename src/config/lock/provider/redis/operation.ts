@@ -1,17 +1,17 @@
 import type { Milliseconds } from '../../../../duration.js';
 import type { Asker } from '../store.js';
-import type { Op } from './script.js';
+import type { Letter } from './script.js';
 
-/** Who wants to know what became of a call. */
+/** Who wants to know what became of an operation. */
 export interface Receiver {
-  answered(reply: unknown, call: Call): void;
-  failed(error: Error, call: Call): void;
+  answered(reply: unknown, operation: Operation): void;
+  failed(error: Error, operation: Operation): void;
   /** The server has done it after all, though the receiver was told that it failed. */
   readonly strayed?: ((reply: unknown) => void) | undefined;
 }
 
 /** One operation on its way to the server. */
-export class Call {
+export class Operation {
   /** When it was last sent, on `performance.now()`; 0 while it was not. */
   sent = 0;
   /** The connection that it was first sent on, by their count. */
@@ -38,7 +38,7 @@ export class Call {
    * @param errand of the background: tried once, and no reason for the process to stay alive
    */
   constructor(
-    readonly op: Op,
+    readonly letter: Letter,
     readonly key: string,
     readonly value: string,
     readonly plain: boolean,
@@ -92,7 +92,7 @@ export class Call {
     flight?.left();
   }
 
-  /** Keeps nobody else in memory from now on: a lock that is held for long remembers its call. */
+  /** Keeps nobody else in memory from now on: a lock that is held for long remembers its operation. */
   #over(): Receiver | undefined {
     const receiver = this.#receiver;
     this.#receiver = undefined;
@@ -103,16 +103,16 @@ export class Call {
   }
 }
 
-/** Reads the answer of a call for who asked. */
+/** Reads the answer of an operation for who asked. */
 export class Reading<T> implements Receiver {
   constructor(
     private readonly asker: Asker<T>,
-    private readonly read: (reply: unknown, call: Call) => T,
+    private readonly read: (reply: unknown, operation: Operation) => T,
     readonly strayed?: Receiver['strayed'],
   ) {}
 
-  answered(reply: unknown, call: Call): void {
-    this.asker.answered(this.read(reply, call));
+  answered(reply: unknown, operation: Operation): void {
+    this.asker.answered(this.read(reply, operation));
   }
 
   failed(error: Error): void {

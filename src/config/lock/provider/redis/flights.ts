@@ -1,0 +1,233 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { timerDelay, type Milliseconds } from '../../../../duration.js';
+import { ProviderError, ProviderUnreachableError } from '../../errors.js';
+import { atMost } from './at_most.js';
+import { plain } from './client.js';
+import type { Connection } from './connection.js';
+import { Flight, type Landing } from './flight.js';
+import type { Operation } from './operation.js';
+import { FOR_ONE, isReplyError, NOT_HERE, NOT_NOW } from './reply_error.js';
+
+const FIRST_PAUSE: Milliseconds = 20;
+const LAST_PAUSE: Milliseconds = 500;
+
+/** Where the connection is still being made, silence counts from so much later. */
+const CONNECTING: Milliseconds = 1_000;
+
+/** Sends what leaves together, and again until it is answered or its time is up. */
+export class Flights {
+  readonly #listeners = new Set<NodeJS.Timeout>();
+  /** How many answers have come, of each server. */
+  readonly #answers = new Map<string, number>();
+  /** The oldest first. A list: the tables of a set that comes and goes keep each other in memory. */
+  #underWay: Flight[] = [];
+  #timer: NodeJS.Timeout | undefined;
+  /** Calls in a row that ran out of time, of each server. */
+  readonly #silent = new Map<string, number>();
+  #closed = false;
+  /** Of who closes it, and waits for what is under way. */
+  #onIdle: (() => void) | undefined;
+  readonly #landing: Landing = (flight, reply, error) => this.#heard(flight, reply, error);
+
+  /**
+   * @param limit milliseconds within which an operation is answered or fails
+   * @param yields keys may be let be free for a moment
+   */
+  constructor(
+    private readonly connection: Connection,
+    private readonly limit: Milliseconds,
+    private readonly yields: boolean,
+  ) {}
+
+  /**
+   * Each of them is told the reply of the server, or why there is none.
+   * @param guard the key of the fence guard
+   * @param server as that of `Flight`
+   * @param started from when on their time counts, on `performance.now()`
+   */
+  start(guard: string, server: string, operations: Operation[], started = performance.now()): void {
+    const flight = new Flight(guard, server, operations, this.connection, this.yields, this.#landing, started);
+    for (const operation of operations) operation.flight = flight;
+    // Most are the latest; the oldest stands in front, for `watch`.
+    const at = this.#underWay.findLastIndex((other) => other.started <= started);
+    this.#underWay.splice(at + 1, 0, flight);
+    this.#watch();
+    flight.runs = this.connection.isOpen;
+    if (!flight.runs) return void this.#persist(flight);
+    this.connection.runNow(flight, flight.errand);
+  }
+
+  /** Waits until nothing is under way, for at most `limit` milliseconds. */
+  async idle(limit: Milliseconds): Promise<void> {
+    if (this.#underWay.length === 0) return;
+    await atMost(limit, new Promise<void>((resolve) => (this.#onIdle = resolve)));
+  }
+
+  /** Ends what is under way; nothing is asked again. */
+  close(): void {
+    this.#closed = true;
+    clearTimeout(this.#timer);
+    for (const timer of this.#listeners) clearTimeout(timer);
+    for (const flight of [...this.#underWay]) this.#gaveUp(flight);
+    this.connection.drop();
+  }
+
+  /** If this server answers nothing within `limit` milliseconds, the connection is opened anew. */
+  listen(server: string, limit: Milliseconds): void {
+    const { generation, isOpen } = this.connection;
+    const answers = this.#answers.get(server);
+    const isSilent = (): boolean =>
+      !this.#closed && this.#answers.get(server) === answers && this.connection.generation === generation;
+    const timer = setTimeout(
+      () => {
+        this.#listeners.delete(timer);
+        // After a stall of our own the answer may be there, and be read right after this.
+        if (isSilent()) setImmediate(() => isSilent() && this.connection.drop()).unref();
+      },
+      timerDelay(isOpen ? limit : limit + CONNECTING),
+    );
+    this.#listeners.add(timer.unref());
+  }
+
+  /** Ends with the answer or with the time, whichever comes first; the other finds it ended. */
+  #heard(flight: Flight, reply: unknown, error?: unknown): void {
+    if (flight.over) {
+      if (error === undefined) this.#strayed(flight, reply);
+      return this.#land(flight);
+    }
+    flight.rest();
+    if (error === undefined) this.#answered(flight, reply);
+    else this.#failed(flight, error);
+    if (flight.open.length > 0 && !flight.errand) void this.#persist(flight);
+    else this.#end(flight);
+  }
+
+  /** Asks again, and opens the connection for it if need be, until everything is answered or the time is up. */
+  async #persist(flight: Flight): Promise<void> {
+    const { signal } = flight;
+    for (let pause = FIRST_PAUSE; !signal.aborted && !this.#closed; pause = Math.min(pause * 2, LAST_PAUSE)) {
+      try {
+        this.#answered(flight, await this.#again(flight));
+      } catch (error) {
+        this.#failed(flight, error);
+      }
+      if (flight.open.length === 0 || flight.errand) break;
+      await sleep(pause, undefined, { signal }).catch(() => undefined);
+    }
+    this.#end(flight);
+  }
+
+  #again(flight: Flight): Promise<unknown> {
+    return this.connection.run(
+      (refused) => flight.request(refused),
+      flight.signal,
+      flight.errand,
+      (reply) => this.#strayed(flight, reply),
+    );
+  }
+
+  /** Nobody waits for the flight any more. */
+  #strayed(flight: Flight, reply: unknown): void {
+    this.#heardFrom(flight.server);
+    const { run } = flight;
+    run!.operations.forEach((operation, at) => {
+      const one = run!.replyTo(at, reply);
+      if (!(one instanceof Error)) operation.resolve(one);
+    });
+  }
+
+  #heardFrom(server: string): void {
+    this.#silent.delete(server);
+    this.#answers.set(server, (this.#answers.get(server) ?? 0) + 1);
+  }
+
+  #answered(flight: Flight, reply: unknown): void {
+    this.#heardFrom(flight.server);
+    const { run } = flight;
+    flight.open = run!.operations.filter((operation, at) => !this.#settle(flight, operation, run!.replyTo(at, reply)));
+  }
+
+  #failed(flight: Flight, error: unknown): void {
+    if (!isReplyError(error)) {
+      if (!flight.over) flight.why = plain(error);
+    } else if (FOR_ONE.test(error.message) && flight.open.length > 1) {
+      this.#sendApart(flight);
+    } else {
+      flight.open = flight.open.filter((operation) => !this.#settle(flight, operation, error));
+    }
+  }
+
+  /** One of them is not allowed, and none was run: each is sent alone, in their order, within the time of all. */
+  #sendApart(flight: Flight): void {
+    const { guard, server, started } = flight;
+    const operations = flight.open.filter(({ cancelled }) => !cancelled);
+    flight.open = [];
+    for (const operation of operations) {
+      operation.notRun();
+      this.start(guard, server, [operation], started);
+    }
+  }
+
+  /** Gives an operation its reply; false when it must be asked again, for nothing was done. */
+  #settle(flight: Flight, operation: Operation, reply: unknown): boolean {
+    if (!(reply instanceof Error)) operation.resolve(reply);
+    else if (!NOT_NOW.test(reply.message)) operation.reject(refused(reply));
+    else {
+      operation.notRun();
+      flight.why = plain(reply);
+      if (NOT_HERE.test(reply.message)) this.connection.drop();
+      return false;
+    }
+    return true;
+  }
+
+  #land(flight: Flight): void {
+    flight.end();
+    // As a rule the oldest lands first.
+    if (this.#underWay[0] === flight) this.#underWay.shift();
+    else this.#underWay = this.#underWay.filter((other) => other !== flight);
+    if (this.#underWay.length === 0) this.#onIdle?.();
+  }
+
+  /**
+   * One timer for all flights, whose limit is the same: it looks after the oldest. It does not keep the process alive; an
+   * open question does, by its socket.
+   */
+  #watch(): void {
+    if (this.#timer) return;
+    const [oldest] = this.#underWay;
+    if (!oldest) return;
+    const left = oldest.started + this.limit - performance.now();
+    this.#timer = setTimeout(
+      () => {
+        this.#timer = undefined;
+        const late = performance.now() - this.limit;
+        for (const flight of [...this.#underWay]) if (flight.started <= late) this.#gaveUp(flight);
+        this.#watch();
+      },
+      timerDelay(Math.max(1, left)),
+    );
+    this.#timer.unref();
+  }
+
+  #gaveUp(flight: Flight): void {
+    this.#end(flight);
+    // Once may be a slow server, and the undoing should follow on the same connection; twice is a dead connection.
+    const silent = (this.#silent.get(flight.server) ?? 0) + 1;
+    this.#silent.set(flight.server, silent);
+    if (silent < 2) return;
+    this.#silent.clear();
+    this.connection.drop();
+  }
+
+  /** What is still open has no answer, and gets none. */
+  #end(flight: Flight): void {
+    const after = performance.now() - flight.started;
+    for (const operation of flight.open) operation.reject(new ProviderUnreachableError('redis', after, flight.why));
+    this.#land(flight);
+  }
+}
+
+function refused(error: Error): ProviderError {
+  return new ProviderError(`lock: redis refused: ${error.message}`, { cause: plain(error) });
+}
