@@ -35,6 +35,8 @@ export type ToWorker =
 export type FromWorker =
   | { readonly type: 'opened' }
   | { readonly type: 'loaded'; readonly taken: Taken }
+  /** Nothing of the load goes on. */
+  | { readonly type: 'rested' }
   | { readonly type: 'holding' }
   | { readonly type: 'let go' }
   | { readonly type: 'standing' }

@@ -3,9 +3,18 @@ import { now } from './clock.js';
 import type { Body, Locks } from './contestants/index.js';
 import type { Load, Section, Taken } from './job.js';
 
-/** Runs a load until `to`, and resolves then, even if some still wait; they end when they are served. */
-export function runLoad(locks: Locks, load: Load, from: number, to: number): Promise<Taken> {
-  return new Promise((resolve) => new Run(locks, load, from, to, resolve).start());
+/** Runs a load until `to`: what was taken is there then, even if some still wait; all rest when these were served. */
+export function runLoad(
+  locks: Locks,
+  load: Load,
+  from: number,
+  to: number,
+): { readonly taken: Promise<Taken>; readonly rested: Promise<unknown> } {
+  let rested!: Promise<unknown>;
+  const taken = new Promise<Taken>((resolve) => {
+    rested = new Run(locks, load, from, to, resolve).start();
+  });
+  return { taken, rested };
 }
 
 /** Of acquisitions without a stamp, so many go by between two looks at the clock. */
@@ -41,11 +50,11 @@ class Run {
     this.#inside = new Uint16Array(load.keys);
   }
 
-  start(): void {
+  start(): Promise<unknown> {
     // A load that never lets the event loop turn looks at the clock by itself.
     setTimeout(() => this.#tick(now()), Math.max(0, this.from - now()));
     setTimeout(() => this.#tick(now()), Math.max(0, this.to - now()));
-    for (let waiter = 0; waiter < this.load.waiters; waiter += 1) void this.#loop(waiter);
+    return Promise.all(Array.from({ length: this.load.waiters }, (_, waiter) => this.#loop(waiter)));
   }
 
   async #loop(waiter: number): Promise<void> {

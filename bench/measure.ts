@@ -9,21 +9,35 @@ import { commands, type Server, type Work } from './server.js';
 /** How long a load runs before it is measured, as a part of the time that is measured, and at least, in seconds. */
 const WARM_UP = 0.4;
 const LEAST_WARM_UP = 0.5;
-/** Longest wait for what should have ended. */
+/** The same where it has run before. */
+const WARM_AGAIN = 0.05;
+/** Longest wait for what should have ended, and for loops to come to rest. */
 const END_LIMIT = 15_000;
+const REST_LIMIT = 1_000;
 
 /** Acquisitions for each waiter on average, from which on one without any is said to starve. */
 const TURNS = 5;
 
-/** Runs one load in all workers at once. */
-export async function measure(
+/** What was seen of a load while it was measured. */
+export interface Sample {
+  readonly taken: readonly Taken[];
+  readonly before: Work | undefined;
+  readonly after: Work | undefined;
+}
+
+/**
+ * Runs one load in all workers at once. Afterwards they rest, but for loops that wait for longer than a second.
+ * @param first it has not run in these processes before
+ */
+export async function sample(
   workers: readonly Worker[],
   load: Load,
   seconds: number,
-  contestant: Contestant,
+  first: boolean,
   server: Server | undefined,
-): Promise<Round> {
-  const from = now() + Math.max(LEAST_WARM_UP, seconds * WARM_UP) * 1_000;
+): Promise<Sample> {
+  const warmUp = first ? Math.max(LEAST_WARM_UP, seconds * WARM_UP) : WARM_AGAIN;
+  const from = now() + warmUp * 1_000;
   const to = from + seconds * 1_000;
   for (const worker of workers) worker.tell({ type: 'load', load, from, to });
   const heard = Promise.all(workers.map((worker) => worker.hear('loaded', to - now() + END_LIMIT)));
@@ -31,7 +45,8 @@ export async function measure(
   const before = await lookAt(from, server);
   const after = await lookAt(to, server);
   const taken = (await heard).map((message) => message.taken);
-  return { ...figuresOf(taken, load), ...costs(taken, contestant, before, after) };
+  await Promise.all(workers.map((worker) => worker.hear('rested', REST_LIMIT).catch(() => undefined)));
+  return { taken, before, after };
 }
 
 async function lookAt(time: number, server: Server | undefined): Promise<Work | undefined> {
@@ -39,19 +54,47 @@ async function lookAt(time: number, server: Server | undefined): Promise<Work | 
   return server?.work();
 }
 
-function costs(
-  taken: readonly Taken[],
-  { inner }: Contestant,
-  before: Work | undefined,
-  after: Work | undefined,
-): Record<string, number> {
-  const holds = sum(taken.map(holdsOf));
-  const client = { clientCpu: sum(taken.map(({ cpu }) => cpu)) / holds };
-  if (!before || !after) return client;
-  return { ...client, commands: commands(before, after, inner) / holds, serverCpu: (after.cpu - before.cpu) / holds };
+/** All samples of a round in one. */
+export function figuresOf(samples: readonly Sample[], load: Load, contestant: Contestant): Round {
+  const [first] = samples;
+  const taken = first!.taken.map((_, worker) => joined(samples.map((one) => one.taken[worker]!)));
+  return { ...speedOf(taken, load), ...costsOf(samples, sum(taken.map(holdsOf)), contestant) };
 }
 
-function figuresOf(taken: readonly Taken[], load: Load): Record<string, number> {
+function joined(parts: readonly Taken[]): Taken {
+  const [first] = parts as readonly [Taken];
+  if (parts.length === 1) return first;
+  const total = (figure: 'elapsed' | 'handOvers' | 'overlaps' | 'cpu' | 'errors'): number =>
+    sum(parts.map((part) => part[figure]));
+  const all = (list: 'waits' | 'pending' | 'begins' | 'ends'): Float64Array => join(parts.map((part) => part[list]));
+  return {
+    elapsed: total('elapsed'),
+    perWaiter: first.perWaiter.map((_, waiter) => sum(parts.map(({ perWaiter }) => perWaiter[waiter]!))),
+    handOvers: total('handOvers'),
+    overlaps: total('overlaps'),
+    waits: all('waits'),
+    pending: all('pending'),
+    begins: all('begins'),
+    ends: all('ends'),
+    who: Uint16Array.from(parts.flatMap(({ who }) => [...who])),
+    cpu: total('cpu'),
+    errors: total('errors'),
+    firstError: parts.find(({ firstError }) => firstError !== '')?.firstError ?? '',
+  };
+}
+
+function costsOf(samples: readonly Sample[], holds: number, { inner }: Contestant): Record<string, number> {
+  const cpu = sum(samples.flatMap(({ taken }) => taken.map((one) => one.cpu)));
+  const looked = samples.flatMap(({ before, after }) => (before && after ? [{ before, after }] : []));
+  if (looked.length === 0) return { clientCpu: cpu / holds };
+  return {
+    clientCpu: cpu / holds,
+    commands: sum(looked.map(({ before, after }) => commands(before, after, inner))) / holds,
+    serverCpu: sum(looked.map(({ before, after }) => after.cpu - before.cpu)) / holds,
+  };
+}
+
+function speedOf(taken: readonly Taken[], load: Load): Record<string, number> {
   const perWaiter = taken.flatMap((one) => one.perWaiter);
   const figures = {
     acquisitions: sum(taken.map((one) => (holdsOf(one) / one.elapsed) * 1_000)),

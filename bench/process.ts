@@ -1,5 +1,6 @@
 import { fork, type ChildProcess } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
+import type { Contestant } from './contestants/index.js';
 import type { FromWorker, Job, ToWorker } from './job.js';
 
 const WORKER = fileURLToPath(new URL('./worker.js', import.meta.url));
@@ -77,5 +78,31 @@ export class Worker {
   #fail(message: string): void {
     this.#failure ??= new Error(message);
     this.#listener?.();
+  }
+}
+
+/** The processes of one contestant. */
+export class Team {
+  private constructor(
+    readonly contestant: Contestant,
+    readonly workers: readonly Worker[],
+    /** What went wrong; then nothing more is asked of it. */
+    public failure: string | undefined,
+  ) {}
+
+  static async open(
+    { table, processes }: Pick<Job, 'table'> & { readonly processes: number },
+    contestant: Contestant,
+    port: number,
+  ): Promise<Team> {
+    const job: Job = { table, contestant: contestant.name, port };
+    const opened = await Promise.allSettled(Array.from({ length: processes }, () => Worker.open(job)));
+    const workers = opened.flatMap((one) => (one.status === 'fulfilled' ? one.value : []));
+    const failures = opened.flatMap((one) => (one.status === 'rejected' ? [one.reason as Error] : []));
+    return new Team(contestant, workers, failures[0]?.message);
+  }
+
+  async kill(): Promise<void> {
+    await Promise.all(this.workers.map((worker) => worker.kill()));
   }
 }

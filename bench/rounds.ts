@@ -2,8 +2,8 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { Contestant } from './contestants/index.js';
 import type { Figures, Round } from './figures.js';
 import type { Load } from './job.js';
-import { measure } from './measure.js';
-import { Worker } from './process.js';
+import { figuresOf, sample, type Sample } from './measure.js';
+import { Team } from './process.js';
 import type { Case, LineScenario, LoadScenario, Scenario } from './scenarios.js';
 import { commands, type Server } from './server.js';
 
@@ -16,6 +16,8 @@ export interface Settings {
 /** The figures of each case, then of each contestant. */
 export type Measured = Record<string, Record<string, Figures>>;
 
+type Note = (name: string, contestant: Contestant, round: Round) => void;
+
 /** Runs a scenario: in each round every contestant once, each time another one first. */
 export async function runScenario(
   scenario: Scenario,
@@ -24,44 +26,89 @@ export async function runScenario(
   told: (line: string) => void,
 ): Promise<Measured> {
   const measured: Measured = {};
-  const note = (name: string, { name: contestant }: Contestant, round: Round): void => {
+  const note: Note = (name, { name: contestant }, round) => {
     ((measured[name] ??= {})[contestant] ??= { rounds: [] }).rounds.push(round);
   };
-  const { contestants } = scenario;
   for (let round = 0; round < settings.rounds; round += 1) {
-    for (let turn = 0; turn < contestants.length; turn += 1) {
-      const contestant = contestants[(turn + round) % contestants.length]!;
-      told(`${scenario.name}: round ${round + 1} of ${settings.rounds}, ${contestant.name}`);
+    const tell = (what: string): void => told(`${scenario.name}: round ${round + 1} of ${settings.rounds}, ${what}`);
+    const contestants = from(scenario.contestants, round);
+    if (scenario.kind === 'load' && scenario.parts > 1) {
+      await runLoads(scenario, contestants, settings, server, round, note, tell);
+      continue;
+    }
+    for (const contestant of contestants) {
+      tell(contestant.name);
       if (scenario.kind === 'line') note('line', contestant, await runLine(scenario, contestant, settings, server));
-      else await runLoads(scenario, contestant, settings, server, round, note);
+      else await runLoads(scenario, [contestant], settings, server, round, note, () => undefined);
     }
   }
   return measured;
 }
 
+/** The loads of one round, of all these contestants at once. */
 async function runLoads(
   scenario: LoadScenario,
-  contestant: Contestant,
+  contestants: readonly Contestant[],
   settings: Settings,
   server: Server,
   round: number,
-  note: (name: string, contestant: Contestant, round: Round) => void,
+  note: Note,
+  tell: (what: string) => void,
 ): Promise<void> {
   const seconds = settings.seconds * scenario.stretch;
-  const able = scenario.cases.filter((one) => !contestant.uncontendedOnly || !contended(scenario, one));
-  const groups = scenario.apart ? able.map((one) => [one]) : [able];
   const redis = scenario.table === 'onRedis' ? server : undefined;
   const { warm } = scenario;
+  const groups = scenario.apart ? scenario.cases.map((one) => [one]) : [scenario.cases];
   for (const cases of groups) {
-    // Whether two are inside at once, which an empty section cannot show, is looked at once, and apart from the speed.
-    const looked = scenario.probe && round === 0 ? cases.filter((one) => contended(scenario, one)).map(probe) : [];
-    const all = [...(warm ? [warm] : []), ...cases, ...looked];
-    await withWorkers(scenario, contestant, server, all, note, async (workers, one) => {
-      const length = looked.includes(one) ? Math.min(1, seconds) : seconds;
-      const round = await measure(workers, one.load, length, contestant, redis);
-      if (one !== warm) note(one.name, contestant, round);
-    });
+    await server.clear();
+    const teams = await Promise.all(contestants.map((contestant) => Team.open(scenario, contestant, server.port)));
+    if (warm) await takeTurns(teams, warm.load, seconds, 1, redis);
+    for (const one of cases) {
+      if (contestants.length > 1) tell(one.name);
+      const able = teams.filter(({ contestant }) => !contestant.uncontendedOnly || !contended(scenario, one));
+      const rounds = await takeTurns(able, one.load, seconds, scenario.parts, redis);
+      able.forEach(({ contestant }, at) => note(one.name, contestant, rounds[at]!));
+      // Whether two are inside at once, which an empty section cannot show, is looked at once, and apart from the speed.
+      if (!scenario.probe || round > 0 || !contended(scenario, one)) continue;
+      const { name, load } = probe(one);
+      const looked = await takeTurns(able, load, Math.min(1, seconds), 1, redis);
+      able.forEach(({ contestant }, at) => note(name, contestant, looked[at]!));
+    }
+    await Promise.all(teams.map((team) => team.kill()));
   }
+}
+
+/**
+ * So many seconds of one load for each team, in parts between those of the others: what disturbs the machine for a while meets
+ * them all. Whatever goes wrong for one is its figure, from then on.
+ */
+async function takeTurns(
+  teams: readonly Team[],
+  load: Load,
+  seconds: number,
+  parts: number,
+  server: Server | undefined,
+): Promise<Round[]> {
+  const samples = new Map<Team, Sample[]>(teams.map((team) => [team, []]));
+  for (let part = 0; part < parts; part += 1) {
+    for (const team of from(teams, part)) {
+      if (team.failure !== undefined) continue;
+      try {
+        samples.get(team)!.push(await sample(team.workers, load, seconds / parts, part === 0, server));
+      } catch (error) {
+        team.failure = messageOf(error);
+      }
+    }
+  }
+  return teams.map((team) =>
+    team.failure === undefined ? figuresOf(samples.get(team)!, load, team.contestant) : { failed: team.failure },
+  );
+}
+
+/** The same list, from the one at that place on. */
+function from<T>(list: readonly T[], place: number): T[] {
+  const first = place % list.length;
+  return [...list.slice(first), ...list.slice(0, first)];
 }
 
 function contended({ processes }: LoadScenario, { load }: Case): boolean {
@@ -73,33 +120,6 @@ function probe({ name, load }: Case): Case {
   return { name: `${name}: exclusion`, load: visible };
 }
 
-/** Opens the workers, does each case, and kills them; whatever goes wrong is the round's figure. */
-async function withWorkers(
-  scenario: LoadScenario,
-  contestant: Contestant,
-  server: Server,
-  cases: readonly Case[],
-  note: (name: string, contestant: Contestant, round: Round) => void,
-  run: (workers: readonly Worker[], one: Case) => Promise<void>,
-): Promise<void> {
-  await server.clear();
-  const job = { table: scenario.table, contestant: contestant.name, port: server.port };
-  const opening = Array.from({ length: scenario.processes }, () => Worker.open(job));
-  const opened = await Promise.allSettled(opening);
-  const workers = opened.flatMap((one) => (one.status === 'fulfilled' ? one.value : []));
-  const failure = opened.find((one) => one.status === 'rejected');
-  let reason = failure ? messageOf(failure.reason) : undefined;
-  for (const one of cases) {
-    try {
-      if (reason === undefined) await run(workers, one);
-    } catch (error) {
-      reason = messageOf(error);
-    }
-    if (reason !== undefined && one !== scenario.warm) note(one.name, contestant, { failed: reason });
-  }
-  await Promise.all(workers.map((worker) => worker.kill()));
-}
-
 async function runLine(
   scenario: LineScenario,
   contestant: Contestant,
@@ -107,13 +127,10 @@ async function runLine(
   server: Server,
 ): Promise<Round> {
   await server.clear();
-  const job = { table: scenario.table, contestant: contestant.name, port: server.port };
-  const workers: Worker[] = [];
+  const team = await Team.open({ table: scenario.table, processes: 2 }, contestant, server.port);
+  const [holder, process] = team.workers;
   try {
-    const holder = await Worker.open(job);
-    workers.push(holder);
-    const process = await Worker.open(job);
-    workers.push(process);
+    if (!holder || !process) return { failed: team.failure ?? 'no processes' };
     holder.tell({ type: 'hold', key: 'key:0' });
     await holder.hear('holding', 5_000);
     const before = await server.work();
@@ -139,7 +156,7 @@ async function runLine(
   } catch (error) {
     return { failed: messageOf(error) };
   } finally {
-    await Promise.all(workers.map((worker) => worker.kill()));
+    await team.kill();
   }
 }
 

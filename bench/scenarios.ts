@@ -26,6 +26,11 @@ export interface LoadScenario extends Common {
   readonly warm?: Case;
   /** Whether a case has processes of its own, not those of the case before. */
   readonly apart: boolean;
+  /**
+   * In how many parts a round is measured, while the contestants take turns. More than one where everybody's loops come to rest at
+   * once, and no wait is longer than a part.
+   */
+  readonly parts: number;
   /** Whether the same is run once more with a turn of the event loop in the section, where overlaps would be seen. */
   readonly probe: boolean;
 }
@@ -39,6 +44,9 @@ export interface LineScenario extends Common {
 }
 
 export type Scenario = LoadScenario | LineScenario;
+
+/** Of a fifth of a second, if a round takes one. */
+const PARTS = 5;
 
 const contending = onRedis.filter(({ uncontendedOnly }) => !uncontendedOnly);
 
@@ -68,6 +76,7 @@ export const SCENARIOS: readonly Scenario[] = [
     cases: [1, 8, 64, 256, 1_024].map(each),
     warm: each(64),
     apart: false,
+    parts: PARTS,
     probe: false,
   },
   {
@@ -80,6 +89,7 @@ export const SCENARIOS: readonly Scenario[] = [
     processes: 1,
     cases: one(32, 'empty'),
     apart: true,
+    parts: 1,
     probe: true,
   },
   {
@@ -92,6 +102,7 @@ export const SCENARIOS: readonly Scenario[] = [
     processes: 4,
     cases: one(8, 'empty'),
     apart: true,
+    parts: 1,
     probe: true,
   },
   {
@@ -104,6 +115,7 @@ export const SCENARIOS: readonly Scenario[] = [
     processes: 4,
     cases: one(8, 1),
     apart: true,
+    parts: 1,
     probe: false,
   },
   {
@@ -116,6 +128,7 @@ export const SCENARIOS: readonly Scenario[] = [
     processes: 4,
     cases: one(1, 2),
     apart: true,
+    parts: 1,
     probe: false,
   },
   {
@@ -144,6 +157,7 @@ export const SCENARIOS: readonly Scenario[] = [
     ],
     warm: memory('100 keys, 2 waiters each', 100, 200),
     apart: true,
+    parts: PARTS,
     probe: true,
   },
 ];

@@ -24,8 +24,12 @@ async function obey(message: ToWorker): Promise<void> {
       locks = await found.open(port);
       return tell({ type: 'opened' });
     }
-    case 'load':
-      return tell({ type: 'loaded', taken: await runLoad(locks!, message.load, message.from, message.to) });
+    case 'load': {
+      const { taken, rested } = runLoad(locks!, message.load, message.from, message.to);
+      tell({ type: 'loaded', taken: await taken });
+      await rested;
+      return tell({ type: 'rested' });
+    }
     case 'hold':
       await locks!.use(message.key, () => {
         tell({ type: 'holding' });
