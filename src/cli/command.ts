@@ -2,7 +2,7 @@ import { parseArgs, type ParseArgsConfig } from 'node:util';
 import { UsageError } from './exit.js';
 
 /** One option of a command, as `--help` shows it. */
-export interface Option {
+interface Option {
   readonly type: 'string' | 'boolean';
   /** What stands for its value in the help: `30s`. */
   readonly value?: string;

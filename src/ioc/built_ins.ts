@@ -2,7 +2,7 @@ import { InvalidArgumentError } from '../errors.js';
 import { type ComponentClass, entryOf } from './entry.js';
 
 /** A component that every container gets at its setup, unless it has one of that name. */
-export interface BuiltIn {
+interface BuiltIn {
   readonly namespace: string;
   readonly type: ComponentClass;
 }

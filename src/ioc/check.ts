@@ -30,7 +30,7 @@ export function checkOptions(argument: string, options: unknown, kinds: Kinds): 
 }
 
 /** For every key, whether a value is right, and what would be. */
-export type Kinds = Readonly<Record<string, readonly [(value: unknown) => boolean, string]>>;
+type Kinds = Readonly<Record<string, readonly [(value: unknown) => boolean, string]>>;
 
 export const FLAG = [(value: unknown) => typeof value === 'boolean', 'true or false'] as const;
 export const ANY = [() => true, ''] as const;

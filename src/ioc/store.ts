@@ -4,7 +4,7 @@ import type { Entry } from './entry.js';
 import { type Home, Namespace } from './namespace.js';
 
 /** The namespaces that every container has, and their priorities. */
-export const NAMESPACES = { config: 99, default: 9, controller: 0, api: -99 } as const;
+const NAMESPACES = { config: 99, default: 9, controller: 0, api: -99 } as const;
 
 /** The namespaces of one container, in the order they start: higher priority first, then as they were made. */
 export class Store {

@@ -2,7 +2,7 @@
 export type Kind = 'setup' | 'stop';
 
 /** A setup or stop that was asked for and is not done yet. */
-export interface Turn<T = unknown> {
+interface Turn<T = unknown> {
   readonly kind: Kind;
   readonly done: Promise<T>;
 }

@@ -3,7 +3,7 @@ import { InvalidArgumentError } from '../errors.js';
 import { Wrong, type Kind } from './kind.js';
 import { nearest } from './suggest.js';
 
-export interface Range {
+interface Range {
   min?: number | undefined;
   max?: number | undefined;
 }
@@ -30,7 +30,7 @@ export function flagKind(): Kind {
   };
 }
 
-export interface TextRule {
+interface TextRule {
   pattern?: RegExp | undefined;
   minLength?: number | undefined;
   maxLength?: number | undefined;

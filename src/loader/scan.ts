@@ -1,12 +1,12 @@
 /** A part of a key as it stands in a text: `pool` and `size` of `pool.size = 1`. */
-export interface KeyPart {
+interface KeyPart {
   readonly name: string;
   readonly start: number;
   readonly end: number;
 }
 
 /** The beginning of a statement: a table's header, or a key and its `=`. */
-export interface Statement {
+interface Statement {
   readonly path: readonly (string | number)[];
   readonly line: number;
   /** `[redis]` or `password =`; what stands behind is not told. */

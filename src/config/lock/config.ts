@@ -106,7 +106,9 @@ export class LockConfig extends IocObject {
   /** The factory of locks; the same one until the container stops. */
   factory(): LockFactory {
     if (this.#factory) return this.#factory;
-    throw new NotReadyError('lock: the container is not set up; call `await ioc.developmentSetup()` first');
+    throw new NotReadyError(
+      'lock: there are no locks before setup and after stop; call `await ioc.developmentSetup()`, or `setup()` of your own container',
+    );
   }
 }
 

@@ -1,4 +1,3 @@
-import { NotReadyError } from '../../errors.js';
 import { defaultIoc, type Ioc } from '../../ioc/index.js';
 import { LockConfig } from './config.js';
 import type { LockFactory } from './factory.js';
@@ -13,16 +12,10 @@ export function L(container: Ioc = defaultIoc): LockFactory {
   return get(container).factory();
 }
 
-/** The component itself, to look at its configuration. */
+/** The component with its settings, before setup at their defaults. */
 export function get(container: Ioc = defaultIoc): LockConfig {
-  if (
-    container
-      .config()
-      .list()
-      .some((uid) => uid.startsWith('lock.'))
-  )
-    return container.config().get<LockConfig>('lock');
-  throw new NotReadyError('lock: the container is not set up; call `developmentSetup()` or `setup()` of it first');
+  container.adoptBuiltIns();
+  return container.config().get<LockConfig>('lock');
 }
 
 export { NotReadyError, InvalidArgumentError } from '../../errors.js';

@@ -9,7 +9,7 @@ import { randomText } from './random.js';
  * What a lease goes through; one that is lost is in the state of its reason. `unsure`: a release was sent and its answer
  * never came, or was an error, so that the hold may still be there; it does not count as held.
  */
-export type LeaseState = 'asking' | 'held' | 'releasing' | 'unsure' | 'ended' | LossReason;
+type LeaseState = 'asking' | 'held' | 'releasing' | 'unsure' | 'ended' | LossReason;
 
 /** Who wants to know what becomes of a lease. */
 export interface LeaseWatcher {

@@ -3,7 +3,7 @@ import type { Lease } from './lease.js';
 import { isLater, type LockStore } from './provider/store.js';
 
 /** Who hears what refreshes bring. */
-export interface RefreshHost {
+interface RefreshHost {
   /** The deadline of the lease is another than before. */
   moved(lease: Lease): void;
   /** The provider has no such hold any more. */

@@ -35,7 +35,7 @@ export interface LeaseRenewal {
 }
 
 /** Who asks for what renewals want. */
-export interface RenewalHost {
+interface RenewalHost {
   readonly store: Pick<LockStore, 'shortestTtl' | 'deadline'>;
   /** @throws {LockNotHeldError} it is not held any more */
   renew(lease: Lease, ttl: Milliseconds, limit: Milliseconds): Promise<void>;

@@ -51,6 +51,15 @@ describe('the component lock', () => {
     expect(lock.get(container)).toBe(container.config().get('lock'));
   });
 
+  it('get() shows its defaults before setup, and L() says what to call', () => {
+    expect(lock.get(container)).toMatchObject({ provider: 'go_cache', prefix: '' });
+    expect(() => lock.L(container)).toThrow(
+      new NotReadyError(
+        'lock: there are no locks before setup and after stop; call `await ioc.developmentSetup()`, or `setup()` of your own container',
+      ),
+    );
+  });
+
   it('one word in the file moves it to redis, and keys are found there', async () => {
     const prefix = uniquePrefix();
     await using dir = await tempDir({});

@@ -15,7 +15,7 @@ export interface ThreadData {
 }
 
 /** Whose leases are renewed. */
-export interface ThreadHost {
+interface ThreadHost {
   readonly provider: string;
   /** The deadline of the lease may be another than before. */
   moved(lease: Lease): void;
