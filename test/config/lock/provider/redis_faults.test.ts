@@ -101,7 +101,7 @@ describeWithOwnRedis('when Redis fails', () => {
       await undisturbed(100, async () => {
         proxy.delay({ requests: 0, replies: 0 });
         await (await slow.new('warm', '60s').lock()).unlock();
-        proxy.delay({ requests: 100, replies: 100 });
+        proxy.delay({ requests: 150, replies: 150 });
         await using held = await slow.new('k', 1_500, { renew: true }).lock();
         proxy.cut();
         await sleep(3_500);
@@ -112,6 +112,22 @@ describeWithOwnRedis('when Redis fails', () => {
       await proxy.close();
     }
   }, 60_000);
+
+  it('closing waits for the answer of a release that is under way', async () => {
+    const proxy = new TcpProxy(server.port);
+    await proxy.listen();
+    const client = new Redis({ host: server.host, port: proxy.port, lazyConnect: true });
+    const slow = lock.open({ provider: 'redis', client });
+    try {
+      const held = await slow.new('k', '60s').lock();
+      proxy.delay({ requests: 0, replies: 100 });
+      const released = held.unlock();
+      await slow.close();
+      await released;
+    } finally {
+      await proxy.close();
+    }
+  });
 
   it('everybody in line is told, not one after the other', async () => {
     await server.kill();

@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { afterEach, describe, expect, it, jest } from '@jest/globals';
+import { afterAll, afterEach, describe, expect, it, jest } from '@jest/globals';
 import { Redis } from 'ioredis';
 import { ProviderUnreachableError } from '../../../../src/config/lock/errors.js';
 import { LockFactory } from '../../../../src/config/lock/factory.js';
@@ -365,7 +365,7 @@ describe('locks on a server of the test', () => {
 describe('the script', () => {
   const redis = new Redis({ ...sharedRedis(), lazyConnect: true });
   const prefix = uniquePrefix();
-  afterEach(() => redis.quit());
+  afterAll(() => redis.quit());
 
   it('leaves no entry in line when an obtain that was sent before is granted', async () => {
     const [key, line] = [`${prefix}k`, `${prefix}k:~q`];
@@ -379,5 +379,17 @@ describe('the script', () => {
       await redis.del(key);
     }
     await redis.del(`${prefix}guard`);
+  });
+
+  it('grants a try in front, with `yield` too, of a key that a release in front of it frees after all', async () => {
+    const [guard, mine, other] = ['guard', 'mine', 'other'].map((name) => prefix + name) as [string, string, string];
+    await redis.mset(mine, 'A', other, 'somebody');
+    // The second release does not have its key, so that all of them are looked at one by one, behind the tries.
+    const keys = [guard, mine, other, `${mine}:~q`, `${other}:~q`, mine, guard, guard];
+    const asked = ['ABC', '60000', '2', '1', '0', JSON.stringify(['P', 'D']), '1'];
+    const replies = await redis.eval(SCRIPT, keys.length, ...keys, ...asked);
+    expect(replies).toEqual([1, 0, expect.any(Number), -3]);
+    expect(await redis.get(mine)).toBe('C');
+    await redis.del(guard, mine, other);
   });
 });

@@ -220,9 +220,9 @@ local function is_waited_for(queue)
   return redis.pcall('PTTL', queue) ~= -2
 end
 
--- For how many ms more a key is let be free: the first 10 of the 100 that the key beside the line lasts.
+-- For how many ms more a key is let be free: the first 10 of the 100 that the key beside the line lasts. A try knows no line.
 local function pause_of(queue)
-  local left = yields and redis.pcall('PTTL', queue .. 'y') or 0
+  local left = yields and queue and redis.pcall('PTTL', queue .. 'y') or 0
   return type(left) == 'number' and left <= 100 and left - 90 or 0
 end
 
