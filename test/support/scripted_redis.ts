@@ -14,15 +14,22 @@ export interface Asked {
 /** How many arguments each operation takes. */
 const ARGUMENTS: Readonly<Record<string, number>> = { T: 2, O: 4, K: 4, R: 1, C: 2, X: 2, L: 2, P: 1, Y: 2, N: 1 };
 
+/** What a server of the test does with what is no script, unless a test changes it. */
+class Besides {
+  subscribe = (): Promise<unknown> => Promise.resolve(1);
+  publish = (): Promise<number> => Promise.resolve(1);
+  ping = (): Promise<unknown> => Promise.resolve('PONG');
+}
+
 /**
  * An ioredis client whose server is the test: it sees what is asked and gives each reply. Of its copies those that speak
- * RESP3, as the connection of the locks does, work at once; the others never connect.
+ * RESP3, as the connection of the locks does, work at once; the others never connect. With `resp2` all of them work, and speak RESP2.
  */
 export class ScriptedRedis extends EventEmitter {
   readonly isCluster = false;
   readonly options = { keyPrefix: '' };
   readonly stream = { ref: () => undefined, unref: () => undefined, destroy: () => undefined };
-  readonly condition = { protocol: 3 };
+  readonly condition: { readonly protocol: 2 | 3 };
   status = 'wait';
   /** All copies that were made, in their order. */
   readonly copies: ScriptedRedis[] = [];
@@ -32,11 +39,14 @@ export class ScriptedRedis extends EventEmitter {
   /** @param answer the reply to an operation; an error is the failure of the whole command */
   constructor(
     private readonly answer: (asked: Asked) => unknown,
+    private readonly resp2 = false,
     asked: Asked[] = [],
+    readonly besides = new Besides(),
     private readonly works = true,
   ) {
     super();
     this.asked = asked;
+    this.condition = { protocol: resp2 ? 2 : 3 };
   }
 
   /** As what it stands for. */
@@ -45,7 +55,8 @@ export class ScriptedRedis extends EventEmitter {
   }
 
   duplicate({ protocol }: { protocol?: number }): ScriptedRedis {
-    const copy = new ScriptedRedis(this.answer, this.asked, protocol === 3);
+    const works = this.resp2 || protocol === 3;
+    const copy = new ScriptedRedis(this.answer, this.resp2, this.asked, this.besides, works);
     this.copies.push(copy);
     return copy;
   }
@@ -62,13 +73,17 @@ export class ScriptedRedis extends EventEmitter {
     this.emit('end');
   }
 
-  subscribe(channel: string): Promise<number> {
+  subscribe(channel: string): Promise<unknown> {
     this.channel = channel;
-    return Promise.resolve(1);
+    return this.besides.subscribe();
   }
 
   publish(): Promise<number> {
-    return Promise.resolve(1);
+    return this.besides.publish();
+  }
+
+  ping(): Promise<unknown> {
+    return this.besides.ping();
   }
 
   /** The channel on which the process hears. */

@@ -332,6 +332,19 @@ describe('renewal from a thread of its own', () => {
     expect(threads.terminated).toBe(1);
     expect(ours.released.map(({ key }) => key)).toEqual(['a', 'b']);
   });
+
+  it('a refresh under way when the factory closes is told that the lock is not held, and lets no process end in between', async () => {
+    const lock = await held();
+    threads.isAsleep = true;
+    const refreshed = lock.refresh('1m');
+    const outcome = expect(refreshed).rejects.toMatchObject({ code: 'ERR_LOCK_NOT_HELD', cause: { reason: 'closed' } });
+    await pass(0);
+    const closing = queues.close(100);
+    // A worker that is terminated keeps the process alive until it has ended, unless it is let go.
+    await outcome;
+    await closing;
+    expect([threads.terminated, threads.refs]).toEqual([1, 0]);
+  });
 });
 
 /** A server that has one key: what is asked arrives in order and late, and answers come later still, or never. */

@@ -125,8 +125,12 @@ export class RenewalThread {
   async close(): Promise<void> {
     this.#over = true;
     this.#settled();
-    this.#answerAll(() => new ProviderError('lock: the lock factory was closed'));
-    await this.#worker?.terminate();
+    // Their leases are lost by then, and tell that.
+    this.#answerAll();
+    const worker = this.#worker;
+    // Its end is waited for, and keeps the process alive.
+    this.#worker = undefined;
+    await worker?.terminate();
   }
 
   async #ask(lease: Lease, number: number, ttl: Milliseconds): Promise<void> {
@@ -177,8 +181,8 @@ export class RenewalThread {
     this.#worker?.postMessage(order);
   }
 
-  #answerAll(failure: () => Error): void {
-    for (const { done } of this.#questions.values()) done(failure());
+  #answerAll(failure?: Error): void {
+    for (const { done } of this.#questions.values()) done(failure);
   }
 
   #failed(error: Error): void {
@@ -192,7 +196,7 @@ export class RenewalThread {
     const renewals = [...this.#renewals.values()];
     this.#renewals.clear();
     for (const renewal of renewals) renewal.comeBack();
-    this.#answerAll(() => new ProviderUnreachableError(this.host.provider, 0, error));
+    this.#answerAll(new ProviderUnreachableError(this.host.provider, 0, error));
   }
 }
 

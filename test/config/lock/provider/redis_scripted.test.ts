@@ -1,9 +1,10 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, afterEach, describe, expect, it, jest } from '@jest/globals';
 import { Redis } from 'ioredis';
-import { ProviderUnreachableError } from '../../../../src/config/lock/errors.js';
+import { NotObtainedError, ProviderUnreachableError } from '../../../../src/config/lock/errors.js';
 import { LockFactory } from '../../../../src/config/lock/factory.js';
 import { Lease } from '../../../../src/config/lock/lease.js';
+import type { Lock } from '../../../../src/config/lock/lock.js';
 import { RedisStore } from '../../../../src/config/lock/provider/redis/index.js';
 import { SCRIPT } from '../../../../src/config/lock/provider/redis/script.js';
 import type { Wait } from '../../../../src/config/lock/provider/redis/wait.js';
@@ -104,11 +105,12 @@ describe('locks on a server of the test', () => {
     const store = new RedisStore(server.client, { limit: 50 });
     const [from, to] = [new Lease('k', 60_000, undefined, ''), new Lease('k', 60_000, undefined, '')];
     const line = { followed: true, grant: () => undefined, ask: () => undefined, refused: () => undefined };
-    const answer = await store.obtain(from, performance.now(), line);
+    const now = performance.now();
+    const answer = await store.obtain(from, now, line);
     if (!answer?.granted) throw new Error('not granted');
     from.grant(answer.fence, answer.until);
     (from.memo as Wait).astray = 0;
-    expect(store.pass(from, to, performance.now())).toMatchObject({ granted: true });
+    expect(store.pass(from, to, now)).toMatchObject({ granted: true });
     to.takeOver(from);
     await store.release(to);
     await eventually(() => expect(ops()).toMatch(/^ORC+$/));
@@ -340,7 +342,8 @@ describe('locks on a server of the test', () => {
       waiting.catch(() => undefined);
       await eventually(() => expect(server.asked.length).toBeGreaterThan(5));
       expect(entries()).toEqual([]);
-      expect(publish).toHaveBeenCalledTimes(1);
+      // At once, and after pauses of 100 ms and 200 ms.
+      expect(publish.mock.calls.length).toBeLessThanOrEqual(3);
       const [connection] = server.copies;
       expect(connection!.listenerCount('message')).toBe(0);
       expect(connection!.listenerCount('end')).toBe(1);
@@ -357,6 +360,196 @@ describe('locks on a server of the test', () => {
     const wait = locks.new('k', '60s').lock({ signal: controller.signal });
     // The connections of the watch never open; it is asked again all the same.
     await inLine(3);
+    controller.abort(new Error('enough'));
+    await expect(wait).rejects.toThrow('enough');
+  });
+
+  it('who cannot stand in line asks again in pauses', async () => {
+    const outside = (): unknown[] => [...held(), 'OOM command not allowed'];
+    const locks = open(({ op }) => (op === 'C' ? 0 : op === 'T' ? held() : sleep(1, outside())));
+    const controller = new AbortController();
+    const wait = locks.new('k', '60s').lock({ signal: controller.signal });
+    await inLine();
+    await sleep(400);
+    // After 25, 50, 100 and 200 ms, a quarter less at the least.
+    expect(entries().length).toBeLessThanOrEqual(6);
+    controller.abort(new Error('enough'));
+    await expect(wait).rejects.toThrow('enough');
+  });
+
+  it('a key that was let be free is handed on though who follows gives up before he asks again', async () => {
+    const controller = new AbortController();
+    server = new ScriptedRedis(({ op, args }) => {
+      if (op === 'Y') return 3;
+      if (!'OK'.includes(op) || args[0] !== 'second') return op === 'N' || op === 'C' ? 1 : microseconds();
+      setTimeout(() => controller.abort(new Error('enough')), 2);
+      return [10, 0, microseconds()];
+    });
+    factory = new LockFactory(new RedisStore(server.client, { yield: true }));
+    const first = await factory.new('k', '60s', { token: 'first' }).lock();
+    const second = factory.new('k', '60s', { token: 'second' }).lock({ signal: controller.signal });
+    await first.unlock();
+    await expect(second).rejects.toThrow('enough');
+    await eventually(() => expect(ops()).toMatch(/N/));
+    expect(ops().match(/N/g)).toHaveLength(1);
+  });
+
+  it('a key that was let be free and is taken again by then is not handed on', async () => {
+    let asked = 0;
+    server = new ScriptedRedis(({ op }) => {
+      if (op === 'Y') return 3;
+      // The first one of the second lock comes while the key is let be free.
+      return 'OK'.includes(op) && (asked += 1) === 2 ? [5, 0, microseconds()] : microseconds();
+    });
+    factory = new LockFactory(new RedisStore(server.client, { yield: true }));
+    const first = await factory.new('k', '60s').lock();
+    const second = factory.new('k', '60s', { metadata: 'another' }).lock();
+    await first.unlock();
+    await second;
+    await sleep(50);
+    expect(ops()).not.toMatch(/N/);
+  });
+
+  describe("under one token of the application's own", () => {
+    const token = 'host-1';
+    /** The time limit of a command. */
+    const LIMIT = 300;
+    /** What becomes of the question of the second hold, when the test says so. */
+    let settle: (reply: unknown) => void;
+
+    /**
+     * A key that is held, and whose next question stays without an answer. What was sent for the first hold before is told that the
+     * connection broke, once that question has been sent.
+     */
+    const openNext = async (
+      given: (held: Lock) => Promise<unknown>,
+      pause = 20,
+    ): Promise<{ next: Promise<Lock>; held: Lock }> => {
+      let taken = 0;
+      let broke = (_: Error): void => undefined;
+      server = new ScriptedRedis(({ op }) => {
+        if (op === 'T' && (taken += 1) === 1) return microseconds();
+        if ('TOK'.includes(op)) return new Promise((resolve) => (settle = resolve));
+        return taken > 1 ? 1 : new Promise((_, reject) => (broke = reject));
+      });
+      factory = new LockFactory(new RedisStore(server.client, { limit: LIMIT }));
+      const held = await factory.new('k', '60s', { token }).lock();
+      void given(held).catch(() => undefined);
+      await sleep(pause);
+      const next = factory.new('k', '60s', { token }).lock();
+      await eventually(() => expect(taken).toBe(2));
+      broke(new Error('Connection is closed.'));
+      return { next, held };
+    };
+    const behind = (): string => ops().slice(ops().lastIndexOf('T') + 1);
+
+    it('a release is not sent again behind the question of the next hold, and counts as done with its answer', async () => {
+      let released!: Promise<void>;
+      const { next } = await openNext((held) => (released = held.unlock()));
+      await sleep(100);
+      settle(microseconds());
+      await released;
+      expect((await next).held).toBe(true);
+      expect(behind()).toBe('');
+    });
+
+    it('a release without an answer is neither undone nor done again behind the question of the next hold', async () => {
+      let released!: Promise<void>;
+      const { next, held } = await openNext((one) => (released = one.unlock()), LIMIT / 2);
+      await expect(released).rejects.toThrow(ProviderUnreachableError);
+      const again = held.unlock();
+      await sleep(50);
+      settle(microseconds());
+      await again;
+      expect((await next).held).toBe(true);
+      expect(behind()).toBe('');
+    });
+
+    it('a hold whose next question is given up is undone with that', async () => {
+      const { next } = await openNext((held) => held.unlock());
+      await expect(next).rejects.toThrow(ProviderUnreachableError);
+      await eventually(() => expect(behind()).toMatch(/^C/));
+    });
+
+    it('an entry that stands in line although its wait was given up leaves it, whoever asks next', async () => {
+      let undone = 0;
+      const locks = open(({ op }) =>
+        op === 'C' ? ((undone += 1) === 1 ? new Error('Connection is closed.') : 0) : held(),
+      );
+      const lockFor = (wait: string): Promise<unknown> => locks.new('k', '60s', { token }).lock({ wait });
+      await expect(lockFor('50ms')).rejects.toThrow(NotObtainedError);
+      const [entry] = entries();
+      await expect(lockFor('400ms')).rejects.toThrow(NotObtainedError);
+      const undoings = server.asked.filter(({ op, args }) => op === 'C' && args[1] === entry);
+      // Again by a value that takes nothing from who is granted the key under that token.
+      expect(undoings.map(({ args }) => args[0] === token)).toEqual([true, false]);
+    });
+  });
+});
+
+describe('a server of the test, with a second connection that hears', () => {
+  let factory: LockFactory;
+  let server: ScriptedRedis;
+
+  const open = (answer: (asked: Asked) => unknown): LockFactory => {
+    server = new ScriptedRedis(answer, true);
+    return (factory = new LockFactory(new RedisStore(server.client, { limit: 2_000 })));
+  };
+  afterEach(() => factory.close(100).catch(() => undefined));
+
+  const held = (ms = 60_000): number[] => [ms, 0, Date.now() * 1_000];
+  const ops = (): string => server.asked.map(({ op }) => op).join('');
+  const entries = (): string[] => server.asked.flatMap(({ op, args }) => ('OK'.includes(op) && args[3] ? args[3] : []));
+  /** The connections that hear, in the order in which they were made. */
+  const ears = (): readonly ScriptedRedis[] => server.copies[0]!.copies;
+
+  it('a question is not sent behind the release of what came by message while hearing was made sure of', async () => {
+    const locks = open(({ op }) => (op === 'R' ? 1 : op === 'K' && entries().length > 1 ? 9 : held()));
+    const waiting = locks.new('k', '60s').lock();
+    await eventually(() => expect(entries()).toHaveLength(1));
+    const [wid] = entries()[0]!.split('|').slice(1);
+    let reached = (_: number): void => undefined;
+    server.besides.publish = () => new Promise<number>((resolve) => (reached = resolve));
+    ears()[0]!.disconnect();
+    await eventually(() => expect(ears()[1]?.listenerCount('message')).toBe(1));
+    ears()[1]!.tell(`${wid}|7|${Date.now() * 1_000}`);
+    await (await waiting).unlock();
+    expect(ops()).toMatch(/R$/);
+    reached(1);
+    await sleep(100);
+    expect(ops()).toMatch(/R$/);
+  });
+
+  it('one that says nothing any more, though nobody has told it, is replaced', async () => {
+    const locks = open(({ op }) => (op === 'C' ? 0 : held()));
+    const controller = new AbortController();
+    const wait = locks.new('k', '60s').lock({ signal: controller.signal });
+    wait.catch(() => undefined);
+    await eventually(() => expect(entries()).toHaveLength(1));
+    server.besides.ping = () => new Promise(() => undefined);
+    await eventually(() => expect(ears()[0]!.status).toBe('end'));
+    await eventually(() => expect(ears()[1]?.status).toBe('ready'));
+    controller.abort(new Error('enough'));
+    await expect(wait).rejects.toThrow('enough');
+  });
+
+  it.each([
+    ['refused for the moment', replyError('ERR max number of clients reached')],
+    ['broken', new Error('Connection is closed.')],
+  ])('one that was %s is tried again soon', async (_, failure) => {
+    const warned = jest.spyOn(process, 'emitWarning');
+    const locks = open(({ op }) => (op === 'C' ? 0 : held()));
+    server.besides.subscribe = () => Promise.reject(failure);
+    const controller = new AbortController();
+    const wait = locks.new('k', '60s').lock({ signal: controller.signal });
+    wait.catch(() => undefined);
+    await eventually(() => expect(ears()).toHaveLength(2));
+    server.besides.subscribe = () => Promise.resolve(1);
+    const started = performance.now();
+    await eventually(() => expect(entries().length).toBeGreaterThan(0));
+    expect(performance.now() - started).toBeLessThan(2_000);
+    expect(warned).not.toHaveBeenCalled();
+    warned.mockRestore();
     controller.abort(new Error('enough'));
     await expect(wait).rejects.toThrow('enough');
   });

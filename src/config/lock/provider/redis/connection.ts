@@ -3,14 +3,18 @@ import type { Milliseconds } from '../../../../duration.js';
 import { disconnect, duplicate, isCluster, keepAlive, nodesOf, plain, selected, type RedisClient } from './client.js';
 import { Ears } from './ears.js';
 import { Evaluator, type Asking } from './evaluate.js';
-import { isReplyError, NOT_NOW } from './reply_error.js';
+import { isForNow, isReplyError } from './reply_error.js';
 import type { Carrier } from './run.js';
 
 /** A server that does not even say whether it lets us listen is polled meanwhile. */
 const LISTEN_LIMIT: Milliseconds = 1_000;
 
-/** Where it failed, waiters poll for so long before it is tried again: each try may take a connection of its own. */
-const LISTEN_PAUSE: Milliseconds = 5_000;
+/**
+ * Where it failed, waiters poll for so long before it is tried again, and for twice as long each time it fails once more on the same
+ * connection: each try may take a connection of its own.
+ */
+const FIRST_LISTEN_PAUSE: Milliseconds = 100;
+const LAST_LISTEN_PAUSE: Milliseconds = 5_000;
 
 /** How Redis words, in a script, what a user may not do: since version 7, and before. */
 const REFUSED = /NOPERM|ACL|The user executing the script can't/;
@@ -49,6 +53,8 @@ export class Connection implements Carrier {
   #mute = false;
   /** Listening has failed on this connection: not to be tried again before this time, on `performance.now()`. */
   #deafUntil: Milliseconds = 0;
+  /** The pause after the next failure. */
+  #listenPause = FIRST_LISTEN_PAUSE;
 
   constructor(
     private readonly source: RedisClient,
@@ -133,12 +139,17 @@ export class Connection implements Carrier {
       await unless(over, this.#ears.add(nodesOf(client, 'master')));
       this.listening = this.#client === client && this.#ears.any;
     } catch (error) {
-      if (isReplyError(error) && !NOT_NOW.test(error.message)) this.#polled(error.message);
-      if (this.#client === client && !isReplyError(error)) this.#deafUntil = performance.now() + LISTEN_PAUSE;
+      if (isReplyError(error) && !isForNow(error)) this.#polled(error.message);
+      else if (this.#client === client) this.#pauseListening();
     } finally {
       this.#use(-1, false);
     }
     return this.listening;
+  }
+
+  /** Who stands in line was told nothing for a while: sees to it that we hear. */
+  checkHearing(): void {
+    this.#ears.check();
   }
 
   /** A waiter could not stand in line; if that is not allowed at all, all of them poll from now on. */
@@ -170,6 +181,7 @@ export class Connection implements Carrier {
     this.#client = client;
     this.generation += 1;
     this.#deafUntil = 0;
+    this.#listenPause = FIRST_LISTEN_PAUSE;
     client.on('error', (error: Error) => (failure = plain(error)));
     // ioredis leaves its promise open when a cluster ends before it is ready.
     const ended = new Promise<never>((_, reject) => {
@@ -209,6 +221,11 @@ export class Connection implements Carrier {
         () => undefined,
       );
     });
+  }
+
+  #pauseListening(): void {
+    this.#deafUntil = performance.now() + this.#listenPause;
+    this.#listenPause = Math.min(2 * this.#listenPause, LAST_LISTEN_PAUSE);
   }
 
   #polled(reason: string): void {

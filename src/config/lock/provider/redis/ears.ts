@@ -1,6 +1,11 @@
 import type { Redis } from 'ioredis';
+import type { Milliseconds } from '../../../../duration.js';
+import { inTime } from './at_most.js';
 import { disconnect, plain } from './client.js';
 import { isReplyError } from './reply_error.js';
+
+/** A second connection that says nothing for so long when it is asked is dead. */
+const SILENCE: Milliseconds = 1_000;
 
 /**
  * Hears one channel on every master: a script's PUBLISH counts the listeners on its own server alone. In RESP3 on the
@@ -12,6 +17,8 @@ export class Ears {
   readonly #ears = new Map<Redis, Promise<Redis>>();
   /** Those of them that are second connections. */
   readonly #seconds = new Set<Redis>();
+  /** Those of them that were asked for a sign of life. */
+  readonly #checked = new WeakSet<Redis>();
 
   /** @param lost the server behind a connection is heard no more */
   constructor(
@@ -43,6 +50,18 @@ export class Ears {
     const refusal = reasons.find(isReplyError) ?? (reasons.length === nodes.length ? reasons[0] : undefined);
     if (refusal) throw refusal;
     return added.length > 0;
+  }
+
+  /** Sees to it that second connections are heard on which nothing comes any more, though nobody has told them. */
+  check(): void {
+    for (const ear of this.#seconds) {
+      if (ear.status !== 'ready' || this.#checked.has(ear)) continue;
+      this.#checked.add(ear);
+      inTime(SILENCE, ear.ping()).then(
+        () => this.#checked.delete(ear),
+        () => disconnect(ear),
+      );
+    }
   }
 
   close(): void {

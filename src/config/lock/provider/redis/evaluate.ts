@@ -38,6 +38,7 @@ export class Evaluator {
 
   evaluate(client: RedisClient, asking: Asking): void {
     const run = asking.request();
+    if (run.operations.length === 0) return asking.answered([]);
     const text = run.written(BY_NAME.written);
     // A cluster's client leaves its marks on a command.
     if (client.isCluster || !this.#command?.free) this.#command = BY_NAME.command(run.guard);

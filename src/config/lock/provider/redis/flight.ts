@@ -45,6 +45,11 @@ export class Flight implements Asking {
     return this.#abort.signal;
   }
 
+  /** Whether anything of it may be sent. */
+  get isReady(): boolean {
+    return this.open.some(({ cancelled, overtaken }) => !cancelled && !overtaken);
+  }
+
   request(refused = false): Run {
     if (refused) for (const operation of this.run?.operations ?? []) operation.notRun();
     return (this.run = new Run(this.guard, this.over ? [] : this.open, this.connection, this.yields));

@@ -52,7 +52,7 @@ export class Flights {
     const at = this.#underWay.findLastIndex((other) => other.started <= started);
     this.#underWay.splice(at + 1, 0, flight);
     this.#watch();
-    flight.runs = this.connection.isOpen;
+    flight.runs = this.connection.isOpen && flight.isReady;
     if (!flight.runs) return void this.#persist(flight);
     this.connection.runNow(flight, flight.errand);
   }
@@ -107,7 +107,7 @@ export class Flights {
     const { signal } = flight;
     for (let pause = FIRST_PAUSE; !signal.aborted && !this.#closed; pause = Math.min(pause * 2, LAST_PAUSE)) {
       try {
-        this.#answered(flight, await this.#again(flight));
+        if (flight.isReady) this.#answered(flight, await this.#again(flight));
       } catch (error) {
         this.#failed(flight, error);
       }
@@ -143,8 +143,10 @@ export class Flights {
 
   #answered(flight: Flight, reply: unknown): void {
     this.#heardFrom(flight.server);
-    const { run } = flight;
-    flight.open = run!.operations.filter((operation, at) => !this.#settle(flight, operation, run!.replyTo(at, reply)));
+    const run = flight.run!;
+    const again = run.operations.filter((operation, at) => !this.#settle(flight, operation, run.replyTo(at, reply)));
+    const waiting = run.overtaken.filter(({ cancelled }) => !cancelled);
+    flight.open = waiting.length === 0 ? again : [...waiting, ...again];
   }
 
   #failed(flight: Flight, error: unknown): void {

@@ -1,13 +1,11 @@
 import type { Redis } from 'ioredis';
-import { timerDelay, type Milliseconds } from '../../../../duration.js';
+import type { Milliseconds } from '../../../../duration.js';
+import { inTime } from './at_most.js';
 import { disconnect, duplicateOne, isCluster, selected, type RedisClient } from './client.js';
-import { isReplyError, NOT_NOW } from './reply_error.js';
+import { isForNow, isReplyError } from './reply_error.js';
 
 /** Where Redis tells a RESP2 connection which keys that another connection read have changed. */
 const INVALIDATIONS = '__redis__:invalidate';
-
-/** What it says besides when it cannot do it now; whatever else it refuses it refuses for good. */
-const NOT_YET = /max number of clients|redirect to does not exist/;
 
 /** After a pair that could not be opened the next one is tried so much later: waiters ask for themselves meanwhile. */
 const PAUSE: Milliseconds = 1_000;
@@ -44,7 +42,7 @@ export class ForeignWatch {
     try {
       await this.#look(pair, key);
     } catch (error) {
-      this.#refused ||= isReplyError(error) && !NOT_NOW.test(error.message) && !NOT_YET.test(error.message);
+      this.#refused ||= isReplyError(error) && !isForNow(error);
       this.unwatch(key, free);
       this.#broke(pair);
     }
@@ -133,9 +131,11 @@ class Pair {
   has(key: string): Promise<boolean> {
     const look = async (): Promise<boolean> => {
       await this.#connected;
-      return (await this.#eye.pttl(key)) !== -2;
+      // An ear that hears nothing any more, though nobody has told it, would never tell.
+      const [left] = await Promise.all([this.#eye.pttl(key), this.#ear.ping()]);
+      return left !== -2;
     };
-    return within(this.limit, look());
+    return inTime(this.limit, look());
   }
 
   /** Ends both, also while they are being made. */
@@ -164,13 +164,4 @@ class Pair {
     await ear.subscribe(INVALIDATIONS);
     this.works = true;
   }
-}
-
-/** An answer that may not take longer than `limit` milliseconds. */
-async function within<T>(limit: Milliseconds, answer: Promise<T>): Promise<T> {
-  let timer: NodeJS.Timeout | undefined;
-  const late = new Promise<never>((_, reject) => {
-    timer = setTimeout(() => reject(new Error('redis did not answer')), timerDelay(limit)).unref();
-  });
-  return Promise.race([answer, late]).finally(() => clearTimeout(timer));
 }

@@ -8,7 +8,7 @@ const AGAIN: Milliseconds = 100;
 const LAST: Milliseconds = 1_000;
 
 /**
- * Ends the pauses of keys that were let be free: whoever released such a key, and has nobody in line himself, has it handed
+ * Ends the pauses of keys that were let be free: whoever released such a key, and has not taken it again by then, has it handed
  * on to those of other processes. If it never does, for its process has ended, they ask for themselves after a second.
  */
 export class Nudges {
@@ -28,6 +28,14 @@ export class Nudges {
     }, pause);
     // It keeps no process alive.
     this.#timers.set(key, timer.unref());
+  }
+
+  /** The key is taken: there is nothing to hand on. */
+  stop(key: string): void {
+    const timer = this.#timers.get(key);
+    if (!timer) return;
+    clearTimeout(timer);
+    this.#timers.delete(key);
   }
 
   /** Makes an end of all pauses now. */

@@ -3,6 +3,8 @@ import type { Operation } from './operation.js';
 import type { Letter } from './script.js';
 import { lineOf } from './slots.js';
 
+const NONE: readonly Operation[] = [];
+
 /** The reply to each release of a run in which all went as usual. */
 const RELEASED = 1;
 
@@ -28,6 +30,8 @@ export class Run {
   /** In the order in which the script answers: releases and tries of the usual kind, which it does together, then the others. */
   readonly operations: readonly Operation[];
   readonly #releases: number;
+  /** What is not sent, for something else was sent ahead of it. */
+  readonly overtaken: readonly Operation[];
   readonly #words = new Words();
 
   /** Its first key: that of the fence guard, or one that stands in its place. */
@@ -47,9 +51,14 @@ export class Run {
     const releases: Operation[] = [];
     const tries: Operation[] = [];
     const others: Operation[] = [];
+    let overtaken = NONE;
     const now = performance.now();
     for (const operation of operations) {
       if (operation.cancelled) continue;
+      if (operation.overtaken) {
+        overtaken = [...overtaken, operation];
+        continue;
+      }
       operation.repeated = operation.sent !== 0;
       if (!operation.repeated) operation.generation = generation;
       operation.sent = now;
@@ -61,6 +70,7 @@ export class Run {
       else others.push(operation);
     }
     this.#releases = releases.length;
+    this.overtaken = overtaken;
     this.operations = inOrder(releases, tries, others);
     // While a slot of a cluster moves, a run is refused whose keys are not all on one side.
     const isAlone = cluster && this.operations.length === 1 && isBare(this.operations[0]!);

@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Milliseconds } from '../../../../duration.js';
 import { ProviderError } from '../../errors.js';
+import { randomText } from '../../random.js';
 import type { Ask, Asker, Grant, Line, LockStore, Refusal } from '../store.js';
 import { Batch, BATCH_CAP } from './batch.js';
 import { Operation, Promised, Reading, type Receiver } from './operation.js';
@@ -224,7 +225,9 @@ export class RedisStore implements LockStore, WaitHost, TurnsHost {
 
   kick(wait: Wait, receiver: Receiver): Operation {
     const { ask, block, entry } = wait;
-    return this.#send('K', ask, ask.value, ask.ttl, [String(block), entry], receiver, block);
+    const operation = this.#send('K', ask, ask.value, ask.ttl, [String(block), entry], receiver, block);
+    this.#namesakes.asks(ask, operation);
+    return operation;
   }
 
   given(wait: Wait, at: Milliseconds, fence: number, until: Milliseconds): void {
@@ -234,7 +237,16 @@ export class RedisStore implements LockStore, WaitHost, TurnsHost {
 
   undo(wait: Wait): void {
     const { ask, value, entry } = wait;
-    const attempt = (): Promise<unknown> => this.#run('C', ask, value, [entry], asItIs, true);
+    const attempt = (spared: boolean): Promise<unknown> | undefined => {
+      // Who asks now under the same token of the application's own decides what becomes of the hold; the entry is no use to him.
+      const isOthers = spared || this.#namesakes.isAsked(ask.key, value);
+      if (isOthers && entry === '') return undefined;
+      const promised = new Promised<unknown>();
+      const whose = isOthers ? randomText(22) : value;
+      const reading = new Reading(promised, asItIs);
+      this.#namesakes.add(ask, this.#send('C', ask, whose, undefined, [entry], reading, 0, true));
+      return promised.promise;
+    };
     this.#undoing.start(ask, value, this.#isAstray(wait), attempt);
   }
 
@@ -255,18 +267,22 @@ export class RedisStore implements LockStore, WaitHost, TurnsHost {
     const fences = wait.line?.followed ? this.#block.size : 1;
     if (listening && wait.line && (wait.asked || isContended(ask))) this.#turns.enter(wait, this.#block.size);
     const entry = listening ? wait.entry : '';
+    if (wait.listening) this.#connection.checkHearing();
     const lone = !wait.asked && entry === '' && fences === 1 && !(wait.line && this.#options.yield);
     const operation = lone
       ? this.#send('T', ask, ask.value, ask.ttl, NOTHING, wait, 1)
       : this.#send(wait.asked ? 'K' : 'O', ask, ask.value, ask.ttl, [String(fences), entry], wait, fences);
+    this.#namesakes.asks(ask, operation);
     wait.asks(entry !== '', operation, now);
   }
 
   async #stay(wait: Wait, refusal: RedisRefusal): Promise<void> {
-    if (wait.line && !refusal.listening && !wait.over) {
+    // Meanwhile it may be given up, or be given the key by a message.
+    const isOpen = (): boolean => !wait.over && !wait.visit;
+    if (wait.line && !refusal.listening && !wait.outside && isOpen()) {
       // The first of ours to wait: from now on we hear, and stand in line.
       this.#turns.enter(wait, this.#block.size);
-      if ((await this.#connection.listen()) && !wait.over) return this.#question(wait, performance.now());
+      if ((await this.#connection.listen()) && isOpen()) return this.#question(wait, performance.now());
     }
     wait.tell(refusal);
   }
@@ -279,11 +295,13 @@ export class RedisStore implements LockStore, WaitHost, TurnsHost {
     if (left === undefined || time === undefined)
       throw new ProviderError('lock: redis gave a reply that is not of our script');
     wait.line?.refused();
+    this.#supersede(wait.ask);
     // Nobody may be there to undo it later.
     if (!wait.line && this.#isAstray(wait)) this.undo(wait);
     wait.sample = { sent: operation.sent, server: time / 1_000, generation: this.#connection.generation };
-    if (outside !== undefined) this.#connection.cannotWait(String(outside));
-    wait.listening = wait.stands && outside === undefined && this.#connection.listening;
+    wait.outside = outside !== undefined;
+    if (wait.outside) this.#connection.cannotWait(String(outside));
+    wait.listening = wait.stands && !wait.outside && this.#connection.listening;
     const refusal = {
       granted: false,
       asked: operation.sent,
@@ -314,10 +332,18 @@ export class RedisStore implements LockStore, WaitHost, TurnsHost {
   /** The key is ours: nothing is waited for any more, and hand-overs of this process may take the other fences. */
   #visited(wait: Wait, at: Milliseconds, fence: number, fences: number, until: Milliseconds): Grant {
     this.#leave(wait);
+    this.#nudges.stop(wait.ask.key);
     wait.visit = new Visit(at, fence, fences, wait.ask);
-    this.#namesakes.takenOver(wait.ask);
+    this.#supersede(wait.ask);
     wait.unask();
     return { granted: true, fence, until };
+  }
+
+  /** The server has told who has the key: of earlier holds under the same token of the application's own nothing is left. */
+  #supersede(ask: Ask): void {
+    if (ask.random) return;
+    this.#namesakes.answered(ask);
+    this.#undoing.spare(ask, ask.value);
   }
 
   #leave(wait: Wait): void {
@@ -325,11 +351,12 @@ export class RedisStore implements LockStore, WaitHost, TurnsHost {
     this.#turns.leave(wait);
   }
 
-  /** With `yield` it may let the key be free for a moment: who asks behind it asks again then, else we see to it. */
+  /** With `yield` it may let the key be free for a moment: unless who asks behind it has it by then, we have it handed on. */
   #release(ask: Ask, followed: boolean, asker: Asker<boolean>): void {
     const { yield: yields } = this.#options;
     const reading = new Reading(asker, (reply, operation) => {
-      if (reply === 3 && !followed) this.#nudges.start(ask.key);
+      // Who follows may give up before he asks again.
+      if (reply === 3) this.#nudges.start(ask.key);
       // Behind the release, a question that is still on its way would take the key for nobody.
       const wait = waitOf(ask);
       if (wait && this.#isAstray(wait)) this.undo(wait);

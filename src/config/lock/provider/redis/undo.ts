@@ -20,6 +20,9 @@ interface Errand {
   tried: Promise<unknown>;
 }
 
+/** Undoes something once. */
+type Attempt = (spared: boolean) => Promise<unknown> | undefined;
+
 /**
  * Undoes in the background what nobody wants any more, until the server has answered or nothing of it can be left. Keeps
  * no process alive.
@@ -35,10 +38,10 @@ export class Undoing {
 
   /**
    * @param isAstray a question of it may still be on its way on an earlier connection
-   * @param attempt undoes it, once
+   * @param attempt undoes it, once; with `spared`, only what takes nothing from a holder; undefined when that is nothing
    */
-  start(ask: Ask, value: string, isAstray: boolean, attempt: () => Promise<unknown>): void {
-    const id = identity(ask, value);
+  start(ask: Ask, value: string, isAstray: boolean, attempt: Attempt): void {
+    const id = identity(ask.key, value);
     const late = performance.now() + this.limit;
     const news = { trusted: isAstray ? undefined : this.connection.generation, late, end: late + ask.longest };
     const running = this.#errands.get(id);
@@ -46,8 +49,8 @@ export class Undoing {
     if (this.#closed) return;
     const errand: Errand = { again: false, spared: false, tried: Promise.resolve(), ...news };
     this.#errands.set(id, errand);
-    const tried = attempt();
-    errand.tried = tried.catch(() => undefined);
+    const tried = attempt(false);
+    errand.tried = tried?.catch(() => undefined) ?? errand.tried;
     void this.#run(errand, tried, attempt).finally(() => {
       if (this.#errands.get(id) === errand) this.#errands.delete(id);
     });
@@ -55,7 +58,7 @@ export class Undoing {
 
   spare(ask: Ask, value: string): void {
     if (this.#errands.size === 0) return;
-    const errand = this.#errands.get(identity(ask, value));
+    const errand = this.#errands.get(identity(ask.key, value));
     if (errand) errand.spared = true;
   }
 
@@ -65,8 +68,9 @@ export class Undoing {
     await atMost(limit, Promise.all([...this.#errands.values()].map(({ tried }) => tried)));
   }
 
-  async #run(errand: Errand, first: Promise<unknown>, attempt: () => Promise<unknown>): Promise<void> {
-    for (let pause = FIRST_PAUSE, tried = first; ; pause = Math.min(pause * 2, LAST_PAUSE), tried = attempt()) {
+  async #run(errand: Errand, first: ReturnType<Attempt>, attempt: Attempt): Promise<void> {
+    let tried = first;
+    for (let pause = FIRST_PAUSE; tried; pause = Math.min(pause * 2, LAST_PAUSE)) {
       try {
         await tried;
         const isEnough = this.connection.generation === errand.trusted || performance.now() >= errand.late;
@@ -76,12 +80,13 @@ export class Undoing {
         // Not reached: again after the pause, for as long as it can matter.
       }
       await new Promise<void>((resolve) => setTimeout(resolve, pause).unref());
-      if (performance.now() >= errand.end || errand.spared || this.#closed) return;
+      if (performance.now() >= errand.end || this.#closed) return;
+      tried = attempt(errand.spared);
     }
   }
 }
 
 /** What tells a hold from others: two of a process may have both in common only under a token of the application's own. */
-export function identity({ key }: Ask, value: string): string {
+export function identity(key: string, value: string): string {
   return `${key}\n${value}`;
 }

@@ -17,8 +17,9 @@ export class Wait implements Receiver {
   /** The last question, and from when on what it is granted counts, on `performance.now()`. */
   question: Operation | undefined;
   sent: Milliseconds = 0;
-  /** Whether it asks to stand in line. */
+  /** Whether it asks to stand in line, and whether the server could not let it. */
   stands = false;
+  outside = false;
   /** Whether it asked before: then it asks again, which lets those go first who stand before it. */
   asked = false;
   /** Whether the last question was answered; else it may still be granted. */
