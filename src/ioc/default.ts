@@ -1,8 +1,10 @@
+import { InvalidArgumentError, NotReadyError } from '../errors.js';
 import { addBuiltIn } from './built_ins.js';
 import { Ioc, type StopOptions } from './container.js';
 import type { ComponentClass } from './entry.js';
 import type { SetupOptions } from './load.js';
 import type { Namespace } from './namespace.js';
+import type { IocObject } from './object.js';
 import type { SignalOptions } from './signals.js';
 import type { DependencyNode } from './tree.js';
 
@@ -39,6 +41,29 @@ export const stopOnSignals = (options?: SignalOptions): (() => void) => defaultI
 export const dependencies = (): DependencyNode[] => defaultIoc.dependencies();
 /** Prints them as a tree. @see Go: ioc, PrintAllDependencies */
 export const printDependencies = (write?: (text: string) => unknown): void => defaultIoc.printDependencies(write);
+
+/**
+ * @internal A component of this package, before setup with its settings at their defaults.
+ * @throws {InvalidArgumentError} it is no container
+ * @throws {NotReadyError} the container runs without it
+ */
+export function builtIn<T extends IocObject>(container: Ioc, name: string): T {
+  if (!(container instanceof Ioc))
+    throw new InvalidArgumentError(
+      'container',
+      container,
+      'a container, new ioc.Ioc(), or nothing for the default one',
+    );
+  container.adoptBuiltIns();
+  const isThere = container
+    .config()
+    .entries()
+    .some((entry) => entry.name === name);
+  if (isThere) return container.config().get<T>(name);
+  throw new NotReadyError(
+    `${name}: the container was set up before this component was imported; import it first, or call \`setup({ force: true })\``,
+  );
+}
 
 /**
  * Registers a component for every container, as Go's `init()` does when a package is imported: in the default one at

@@ -8,6 +8,7 @@ import 'reflect-metadata';
 export { Ioc, type StopOptions } from './container.js';
 export {
   api,
+  builtIn,
   component,
   config,
   controller,

@@ -1,4 +1,5 @@
 import type { LoadRequest } from '../loader/index.js';
+import { InvalidArgumentError } from '../errors.js';
 import { ANY, checkOptions, FLAG } from './check.js';
 
 /** Where the values come from, and whether a container that runs starts anew. */
@@ -17,16 +18,18 @@ export function checkSetup(options: unknown): void {
 }
 
 /** `etc/application.toml` if it is there; the loader adds `.env` if it is there, and the environment. */
-export function development({
-  files = ['etc/application.toml'],
-  skipMissing = true,
-  ...rest
-}: SetupOptions): SetupOptions {
+export function development(options: SetupOptions): SetupOptions {
+  checkSetup(options);
+  const { files = ['etc/application.toml'], skipMissing = true, ...rest } = options;
   return { files, skipMissing, ...rest };
 }
 
-/** Files that have to be there; the loader adds `.env` if it is there, and the environment. */
+/**
+ * Files that have to be there; the loader adds `.env` if it is there, and the environment.
+ * @throws {InvalidArgumentError} there is none
+ */
 export function developmentWith(paths: readonly string[]): SetupOptions {
+  if (paths.length === 0) throw new InvalidArgumentError('paths', paths, 'one TOML file or more');
   return { files: paths };
 }
 

@@ -57,8 +57,11 @@ interface Checked {
 function checked(options: SignalOptions): Checked {
   checkOptions('stopOnSignals', options, { signals: ANY, limit: ANY, exit: FLAG });
   const { signals = DEFAULT_SIGNALS, limit = '10s', exit = true } = options;
-  const isRight = Array.isArray(signals) && signals.length > 0 && signals.every(canBeHeard);
-  if (!isRight) throw new InvalidArgumentError('stopOnSignals signals', signals, 'names of signals such as "SIGTERM"');
+  const right = 'names of signals such as "SIGTERM"';
+  if (!Array.isArray(signals) || signals.length === 0)
+    throw new InvalidArgumentError('stopOnSignals signals', signals, right);
+  const strange = (signals as readonly unknown[]).find((signal) => !canBeHeard(signal));
+  if (strange !== undefined) throw new InvalidArgumentError('stopOnSignals signals', strange, right);
   return { signals: [...new Set(signals)], limit: milliseconds('stopOnSignals limit', limit, 1), exit };
 }
 

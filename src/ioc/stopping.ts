@@ -1,3 +1,6 @@
+/** Milliseconds; the longest that a timer takes. */
+const LONG = 2 ** 31 - 1;
+
 /** A stop that was asked for. Everybody who waits for it may hurry it: it heeds the signals of all. */
 export class Stopping {
   readonly #controller = new AbortController();
@@ -27,8 +30,15 @@ export class Stopping {
    * @throws the signal's reason, when that aborts before its turn has come
    */
   async wait(signal: AbortSignal | undefined): Promise<void> {
-    if (signal) await Promise.race([this.#begun, this.#heed(signal)]);
-    return this.#done;
+    if (!signal) return this.#done;
+    // The timer of AbortSignal.timeout would let the process end before that.
+    const alive = setInterval(() => undefined, LONG);
+    try {
+      await Promise.race([this.#begun, this.#heed(signal)]);
+      await this.#done;
+    } finally {
+      clearInterval(alive);
+    }
   }
 
   /** Rejects once the signal aborts; the work hears of it too. */

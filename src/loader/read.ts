@@ -61,7 +61,25 @@ export function readConfiguration(request: LoadRequest): Configuration {
 
 function readDotenv(file: string, cwd: string, prefix: string): Source | undefined {
   const text = readText(file, cwd, 'a file of NAME=value lines', true);
-  return text === undefined ? undefined : new TextSource(dotenv.parse(text), `${file}:`, prefix);
+  if (text === undefined) return undefined;
+  const texts = dotenv.parse(text);
+  const line = strayLine(text, texts);
+  if (line === undefined) return new TextSource(texts, `${file}:`, prefix);
+  const right = 'NAME=value, a comment, or nothing';
+  throw new ConfigError([{ key: '', source: `${file}:${line}`, found: 'a line without =', right }]);
+}
+
+/** The number of the first line that is passed over although it says something; what it says may be a secret. */
+function strayLine(text: string, texts: Readonly<Record<string, string>>): number | undefined {
+  const isSilent = (line: string): boolean => {
+    const said = line.trim();
+    if (said === '' || said.startsWith('#') || /[=:]/.test(said)) return true;
+    // Inside a value of several lines, or its end.
+    const inside = said.replace(/["'`]\s*(?:#.*)?$/, '');
+    return Object.values(texts).some((value) => value.includes('\n') && value.includes(inside));
+  };
+  const at = text.split('\n').findIndex((line) => !isSilent(line));
+  return at < 0 ? undefined : at + 1;
 }
 
 function environment(prefix: string): Source {

@@ -10,12 +10,12 @@ export function nearest(word: string, among: readonly string[]): string | undefi
   return best && best.edits <= Math.max(1, Math.floor(word.length / 3)) ? best.other : undefined;
 }
 
-/** Whether a section name is a slip of the other: another case, or one edit in names of four letters and more. */
+/** Whether a section name is a slip of the other, which has four letters or more: another case, or one edit behind the first letter. */
 export function isSlip(word: string, of: string): boolean {
   if (word === of) return false;
   if (word.toLowerCase() === of.toLowerCase()) return true;
   // A slip at the first letter is rare, and `clock` is a word.
-  return word[0] === of[0] && word.length >= 4 && of.length >= 4 && edits(word, of) === 1;
+  return word[0] === of[0] && of.length >= 4 && edits(word, of) === 1;
 }
 
 /** Insertions, deletions, replacements; two neighbours swapped count as one. */

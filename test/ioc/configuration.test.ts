@@ -69,6 +69,8 @@ describe('a development setup', () => {
     await inFolder({ 'a.toml': '' }, async (path) => {
       await expect(app.developmentSetupWithPath(`${path}/b.toml`)).rejects.toThrow(ConfigError);
       await expect(app.developmentSetupWithPaths(`${path}/a.toml`, `${path}/b.toml`)).rejects.toThrow(ConfigError);
+      await expect(app.developmentSetupWithPaths()).rejects.toThrow('paths: found');
+      await expect(app.developmentSetup(`${path}/a.toml` as never)).rejects.toThrow('expected an object of options');
     });
   });
 });

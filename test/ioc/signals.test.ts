@@ -189,6 +189,19 @@ describe('a program that listens', () => {
     expect(ended.stderr).toMatch(/component "server" of namespace "api" failed in close: abandoned/);
   });
 
+  it('is stopped before it ends when it waits for that with AbortSignal.timeout, which keeps nothing alive', async () => {
+    const ended = await runScript(`
+      import * as ioc from 'mcube-lock/ioc';
+      class First extends ioc.IocObject { name() { return 'first'; } close() { console.log('first closed'); } }
+      class Hangs extends ioc.IocObject { name() { return 'hangs'; } close() { return new Promise(() => {}); } }
+      ioc.config().registry(First);
+      ioc.api().registry(Hangs);
+      await ioc.setup();
+      await ioc.stop({ signal: AbortSignal.timeout(100) }).catch((error) => console.log(error.code));
+    `);
+    expect(ended).toMatchObject({ code: 0, stdout: 'first closed\nERR_STOP\n' });
+  });
+
   it('ends at the second signal', async () => {
     const close = "close() { console.log('closing'); return new Promise(() => {}); }";
     const [first, second] = [killOnce('SIGINT'), killOnce('SIGINT', 'closing')];

@@ -86,6 +86,7 @@ describe('a section', () => {
     ['[lcok]', 'a section that no component has', 'lock'],
     ['[locks]', 'a section that no component has', 'lock'],
     ['[lokc]', 'a section that no component has', 'lock'],
+    ['[lok]', 'a section that no component has', 'lock'],
     ['[Lock]', 'a section that no component has', 'lock'],
     ['[LOCK]\nprovider = "redis"', 'a section that no component has', 'lock'],
     ['provider = "redis"', 'a key outside of all sections', undefined],
@@ -184,6 +185,15 @@ describe('a file', () => {
     const error = await read({}, (dir) => mkdir(`${dir}/.env`).then(() => {}));
     expect(error).toMatchObject({ mistakes: [{ source: '.env', found: 'a directory' }] });
     expect(await read({})).not.toBeInstanceOf(Error);
+  });
+
+  it('.env with a line that says something and gives nothing is a mistake, whose text may be a secret', async () => {
+    const of = (text: string) => read({}, (dir) => writeFile(`${dir}/.env`, text));
+    expect(await of('# passwords\n\nA=1\nREDIS_PASSWORD hunter2\n')).toMatchObject({
+      message: 'configuration refused: .env:4: found a line without =, expected NAME=value, a comment, or nothing',
+    });
+    const right = ['# a\n  # b\nexport A = 1\nB: 2\nC=', 'KEY="first\n second\n\nthird" # why\nD=4', "E='a\nb'\r\n"];
+    for (const text of right) expect(await of(text)).not.toBeInstanceOf(Error);
   });
 
   it('that is not .toml is a mistake', async () => {

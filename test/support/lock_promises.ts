@@ -734,6 +734,9 @@ export function keepsLockPromises(provider: string, open: () => Promise<World>):
       await expect(locker.lock({ wait: 'x' })).rejects.toBeInstanceOf(lock.InvalidArgumentError);
       await expect(locker.lock({ token: 'x' } as never)).rejects.toBeInstanceOf(lock.InvalidArgumentError);
       await expect(locker.tryLock(7 as never)).rejects.toBeInstanceOf(lock.InvalidArgumentError);
+      await expect(locker.tryLock({ wait: '1s' } as never)).rejects.toBeInstanceOf(lock.InvalidArgumentError);
+      // As Go's Lock(ctx).
+      await expect(locker.lock(AbortSignal.timeout(9) as never)).rejects.toBeInstanceOf(lock.InvalidArgumentError);
       await expect(locker.refresh('soon')).rejects.toBeInstanceOf(lock.InvalidArgumentError);
       expect(() => locker.withOpt({ metadata: 3 as never })).toThrow(lock.InvalidArgumentError);
       await (await world.theirs.new(key, '10s').tryLock()).unlock();
@@ -872,6 +875,29 @@ export function keepsLockPromises(provider: string, open: () => Promise<World>):
         await held.unlock();
       }
       await (await world.ours.new(key, '10s').tryLock()).unlock();
+    });
+
+    it('await using warns whose lock was never asked for, and nobody whose was', async () => {
+      const warned = jest.spyOn(process, 'emitWarning').mockImplementation(() => undefined);
+      try {
+        const key = newKey();
+        {
+          await using asked = world.ours.new(key, '10s');
+          await asked.tryLock();
+        }
+        expect(warned).not.toHaveBeenCalled();
+        {
+          await using forgotten = world.ours.new(key, '10s');
+          expect(forgotten.held).toBe(false);
+        }
+        expect(warned).toHaveBeenCalledTimes(1);
+        expect(warned).toHaveBeenCalledWith(expect.stringContaining(`lock "${key}"`), {
+          type: 'LockWarning',
+          code: 'LOCK_NOT_TAKEN',
+        });
+      } finally {
+        warned.mockRestore();
+      }
     });
 
     it('await using tells when the lock was lost', async () => {

@@ -1,5 +1,5 @@
 /** The component `go_cache`; importing this registers it on the default container. */
-import { component, defaultIoc, type Ioc } from '../../ioc/index.js';
+import { builtIn, component, defaultIoc, type Ioc } from '../../ioc/index.js';
 import type { Cache } from './cache.js';
 import { GoCacheConfig } from './config.js';
 
@@ -20,6 +20,5 @@ export function C(container: Ioc = defaultIoc): Cache {
 
 /** The component with its settings, before setup at their defaults. */
 export function get(container: Ioc = defaultIoc): GoCacheConfig {
-  container.adoptBuiltIns();
-  return container.config().get<GoCacheConfig>('go_cache');
+  return builtIn(container, 'go_cache');
 }

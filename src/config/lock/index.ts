@@ -1,4 +1,4 @@
-import { defaultIoc, type Ioc } from '../../ioc/index.js';
+import { builtIn, defaultIoc, type Ioc } from '../../ioc/index.js';
 import { LockConfig } from './config.js';
 import type { LockFactory } from './factory.js';
 
@@ -14,8 +14,7 @@ export function L(container: Ioc = defaultIoc): LockFactory {
 
 /** The component with its settings, before setup at their defaults. */
 export function get(container: Ioc = defaultIoc): LockConfig {
-  container.adoptBuiltIns();
-  return container.config().get<LockConfig>('lock');
+  return builtIn(container, 'lock');
 }
 
 export { NotReadyError, InvalidArgumentError } from '../../errors.js';

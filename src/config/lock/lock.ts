@@ -2,7 +2,15 @@ import { milliseconds, type Duration, type Milliseconds } from '../../duration.j
 import { refuseDeadlock } from './deadlock.js';
 import { LockNotHeldError, LockStateError } from './errors.js';
 import { Lease } from './lease.js';
-import { lockTerms, waitTerms, type LockOptions, type LockTerms, type WaitOptions, type WaitTerms } from './options.js';
+import {
+  lockTerms,
+  TRY_KEYS,
+  waitTerms,
+  type LockOptions,
+  type LockTerms,
+  type WaitOptions,
+  type WaitTerms,
+} from './options.js';
 import type { Queues } from './queues.js';
 import { Release } from './release.js';
 import { NO_RETRY } from './retry.js';
@@ -22,6 +30,8 @@ export class Lock implements AsyncDisposable {
   #lease: Lease | undefined;
   /** For renewal and signal; few locks have either. */
   #watch: Watch | undefined;
+  /** Whether it was ever asked for. */
+  #asked = false;
 
   /** Made by `LockFactory.new`. */
   constructor(
@@ -48,6 +58,7 @@ export class Lock implements AsyncDisposable {
    * @see Go: Lock.Lock
    */
   lock(options?: WaitOptions): Promise<this> {
+    this.#asked = true;
     try {
       const terms = waitTerms(options, this.#terms);
       const single = terms.wait === 0 || terms.retry === NO_RETRY;
@@ -66,8 +77,9 @@ export class Lock implements AsyncDisposable {
    * @see Go: Lock.TryLock
    */
   tryLock(options?: Pick<WaitOptions, 'signal'>): Promise<this> {
+    this.#asked = true;
     try {
-      return this.#acquire(waitTerms(options, this.#terms), true);
+      return this.#acquire(waitTerms(options, this.#terms, TRY_KEYS), true);
     } catch (error) {
       return Promise.reject(error);
     }
@@ -187,9 +199,13 @@ export class Lock implements AsyncDisposable {
     return watch.signal(lease);
   }
 
-  /** Unlocks at the end of an `await using` block; rejects with `LockNotHeldError` if the hold was lost before that. */
+  /**
+   * Unlocks at the end of an `await using` block; rejects with `LockNotHeldError` if the hold was lost before that. Where neither
+   * `lock` nor `tryLock` was called the block ran without a lock, which a warning tells (`LOCK_NOT_TAKEN`).
+   */
   async [Symbol.asyncDispose](): Promise<void> {
     const lease = this.#lease;
+    if (!this.#asked) warnNotTaken(this.key);
     if (lease?.state === 'held' || lease?.lost) await this.unlock();
   }
 
@@ -253,4 +269,11 @@ export class Lock implements AsyncDisposable {
   #notHeld(): LockNotHeldError {
     return this.#lease?.notHeld ?? new LockNotHeldError(this.key);
   }
+}
+
+function warnNotTaken(key: string): void {
+  process.emitWarning(
+    `lock "${key}": a block of \`await using\` ended whose lock was never asked for; write \`await using held = await …new(key, ttl).lock()\``,
+    { type: 'LockWarning', code: 'LOCK_NOT_TAKEN' },
+  );
 }

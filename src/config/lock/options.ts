@@ -71,13 +71,18 @@ export const DEFAULT_LOCK_TERMS: LockTerms = Object.freeze({
 /** Characters that a key or a metadata text may have; Redis takes more, nobody who asks for more means it. */
 export const LONGEST_TEXT = 65_536;
 const LONGEST_TOKEN = 1_024;
-const WAIT_KEYS = ['wait', 'signal', 'retry'];
+const WAIT_KEYS: readonly string[] = ['wait', 'signal', 'retry'];
+/** What `tryLock` takes, which does not wait. */
+export const TRY_KEYS: readonly string[] = ['signal'];
 const LOCK_KEYS = [...WAIT_KEYS, 'token', 'metadata', 'renew', 'maxHold', 'detectDeadlock'];
 
-/** Options of `lock()` over the terms of its lock. */
-export function waitTerms(options: WaitOptions | undefined, base: WaitTerms): WaitTerms {
+/**
+ * Options of `lock()` over the terms of its lock.
+ * @param keys those that are taken
+ */
+export function waitTerms(options: WaitOptions | undefined, base: WaitTerms, keys = WAIT_KEYS): WaitTerms {
   if (options === undefined) return base;
-  checkObject(options, WAIT_KEYS);
+  checkObject(options, keys);
   const { wait, signal, retry } = options;
   if (wait === undefined && signal === undefined && retry === undefined) return base;
   return {
@@ -118,9 +123,9 @@ export function checkText(name: string, value: unknown, least: number, most: num
 }
 
 function checkObject(options: unknown, known: readonly string[]): void {
-  if (typeof options !== 'object' || options === null || Array.isArray(options)) {
+  const isTable = typeof options === 'object' && options !== null && !Array.isArray(options);
+  if (!isTable || options instanceof AbortSignal)
     throw new InvalidArgumentError('options', options, `an object with any of ${known.join(', ')}`);
-  }
   const strange = Object.keys(options).find((name) => !known.includes(name));
   if (strange !== undefined) throw new InvalidArgumentError('options', strange, `only ${known.join(', ')}`);
 }

@@ -1,5 +1,5 @@
 /** The component `redis`; importing this registers it on the default container. Nothing connects until it is used. */
-import { component, defaultIoc, type Ioc } from '../../ioc/index.js';
+import { builtIn, component, defaultIoc, type Ioc } from '../../ioc/index.js';
 import { RedisConfig } from './config.js';
 import type { RedisClient } from './connect.js';
 
@@ -20,6 +20,5 @@ export function client(container: Ioc = defaultIoc): RedisClient {
 
 /** The component with its settings, before setup at their defaults. */
 export function get(container: Ioc = defaultIoc): RedisConfig {
-  container.adoptBuiltIns();
-  return container.config().get<RedisConfig>('redis');
+  return builtIn(container, 'redis');
 }

@@ -51,6 +51,28 @@ describe('the component lock', () => {
     expect(lock.get(container)).toBe(container.config().get('lock'));
   });
 
+  it('L() of what is no container is refused', () => {
+    for (const none of ['redis', {}, null, 5])
+      expect(() => lock.L(none as never)).toThrow(
+        expect.objectContaining({ code: 'ERR_INVALID_ARGUMENT', message: expect.stringMatching(/^container: found /) }),
+      );
+  });
+
+  it('L() of a container that was set up before the locks were imported says what to do', async () => {
+    const { stdout } = await runScript(`
+      import * as ioc from 'mcube-lock/ioc';
+      await ioc.setup();
+      const lock = await import('mcube-lock/lock');
+      try { lock.L(); } catch (error) { console.log(error.code, error.message); }
+      await ioc.setup({ force: true });
+      console.log(lock.L().provider);
+      await ioc.stop();
+    `);
+    expect(stdout).toMatch(
+      /^ERR_NOT_READY lock: .* import it first, or call `setup\(\{ force: true \}\)`\ngo_cache\n$/,
+    );
+  });
+
   it('get() shows its defaults before setup, and L() says what to call', () => {
     expect(lock.get(container)).toMatchObject({ provider: 'go_cache', prefix: '' });
     expect(() => lock.L(container)).toThrow(

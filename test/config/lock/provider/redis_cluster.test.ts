@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, expect, it } from '@jest/globals';
-import { Cluster, type ClusterOptions } from 'ioredis';
+import { Cluster, Redis, type ClusterOptions } from 'ioredis';
 import { lock } from 'mcube-lock';
 import { randomToken } from '../../../../src/config/lock/lease.js';
 import { RedisStore } from '../../../../src/config/lock/provider/redis/index.js';
@@ -65,6 +65,13 @@ describeWithOwnRedis('locks on a cluster of three masters', () => {
     const next = await Promise.all(waiting);
     next.forEach(({ fence }) => expect(fence).toBeGreaterThan(0n));
     await Promise.all(next.map((one) => one.unlock()));
+  });
+
+  it('says so to who takes one of its nodes for a server', async () => {
+    const [{ host, port }] = startupNodes(cluster) as [{ host: string; port: number }];
+    await using locks = lock.open({ provider: 'redis', client: new Redis({ host, port, lazyConnect: true }) });
+    for (const key of ['a', 'b'])
+      await expect(locks.new(key, '60s').tryLock()).rejects.toThrow(/a node of a Cluster: name several endpoints/);
   });
 
   it('finds the slot that Redis finds', async () => {

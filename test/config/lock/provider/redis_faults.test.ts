@@ -113,6 +113,22 @@ describeWithOwnRedis('when Redis fails', () => {
     }
   }, 60_000);
 
+  it('what cannot be asked because its connection is still being made is told as that', async () => {
+    const proxy = new TcpProxy(server.port);
+    await proxy.listen();
+    proxy.hold();
+    const client = new Redis({ host: server.host, port: proxy.port, lazyConnect: true });
+    const slow = lock.open({ provider: 'redis', client, commandTimeout: '300ms' });
+    const place = `the connection to ${server.host}:${proxy.port} is still being made`;
+    try {
+      await expect(slow.new('k', '60s').tryLock()).rejects.toThrow(place);
+      await expect(slow.new('k', '60s').lock({ wait: '100ms' })).rejects.toThrow(place);
+    } finally {
+      await slow.close();
+      await proxy.close();
+    }
+  });
+
   it('closing waits for the answer of a release that is under way', async () => {
     const proxy = new TcpProxy(server.port);
     await proxy.listen();

@@ -126,6 +126,14 @@ export function isCluster(client: RedisClient): client is Cluster {
   return client.isCluster;
 }
 
+/** Where a client leads, for messages. */
+export function placeOf(client: RedisClient): string {
+  if (isCluster(client)) return 'a cluster';
+  const { sentinels, name, path, host, port, tls } = client.options;
+  if (sentinels) return `the master ${JSON.stringify(name)} behind its Sentinels`;
+  return `${path ?? `${host}:${port}`}${tls ? ' over TLS' : ''}`;
+}
+
 /** The error without what ioredis hangs on it: the arguments of a refused AUTH are there, with the password. */
 export function plain(error: unknown): Error {
   const { errors, lastNodeError, message } = error as Error & { errors?: Error[]; lastNodeError?: Error };

@@ -1,6 +1,16 @@
 import type { Cluster, Redis } from 'ioredis';
 import type { Milliseconds } from '../../../../duration.js';
-import { disconnect, duplicate, isCluster, keepAlive, nodesOf, plain, selected, type RedisClient } from './client.js';
+import {
+  disconnect,
+  duplicate,
+  isCluster,
+  keepAlive,
+  nodesOf,
+  placeOf,
+  plain,
+  selected,
+  type RedisClient,
+} from './client.js';
 import { Ears } from './ears.js';
 import { Evaluator, type Asking } from './evaluate.js';
 import { isForNow, isReplyError } from './reply_error.js';
@@ -106,6 +116,11 @@ export class Connection implements Carrier {
   /** Whether there is a connection, so that nothing must be waited for before a question is sent. */
   get isOpen(): boolean {
     return this.#client?.status === 'ready' && !this.#opening;
+  }
+
+  /** Why nothing can be sent now, as far as is known. */
+  get trouble(): Error | undefined {
+    return this.#opening && new Error(`the connection to ${placeOf(this.source)} is still being made`);
   }
 
   /** The server that has the slot, by what is known of a cluster now; empty where there is but one, or none is known. */

@@ -225,11 +225,23 @@ export class Flights {
   /** What is still open has no answer, and gets none. */
   #end(flight: Flight): void {
     const after = performance.now() - flight.started;
-    for (const operation of flight.open) operation.reject(new ProviderUnreachableError('redis', after, flight.why));
+    const why = flight.why ?? this.connection.trouble;
+    for (const operation of flight.open) operation.reject(new ProviderUnreachableError('redis', after, why));
     this.#land(flight);
   }
 }
 
+/** What would be right where Redis does not say it. */
+const HINTS: readonly (readonly [refusal: RegExp, hint: string])[] = [
+  [
+    /^(?:CROSSSLOT|MOVED|ASK)\b/,
+    'it is a node of a Cluster: name several endpoints, or give a client for a Cluster (new Redis.Cluster)',
+  ],
+  [/^NOAUTH\b/, 'it wants a password, and was given none'],
+];
+
 function refused(error: Error): ProviderError {
-  return new ProviderError(`lock: redis refused: ${error.message}`, { cause: plain(error) });
+  const [, hint] = HINTS.find(([refusal]) => refusal.test(error.message)) ?? [];
+  const message = hint ? `${error.message}; ${hint}` : error.message;
+  return new ProviderError(`lock: redis refused: ${message}`, { cause: plain(error) });
 }

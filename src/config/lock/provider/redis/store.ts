@@ -195,7 +195,7 @@ export class RedisStore implements LockStore, WaitHost, TurnsHost {
   }
 
   trouble(ask: Ask): Error | undefined {
-    return waitOf(ask)?.question?.flight?.why;
+    return waitOf(ask)?.question?.flight?.why ?? this.#connection.trouble;
   }
 
   /** The reply to a question of a wait. */
