@@ -43,7 +43,7 @@ export const dependencies = (): DependencyNode[] => defaultIoc.dependencies();
 export const printDependencies = (write?: (text: string) => unknown): void => defaultIoc.printDependencies(write);
 
 /**
- * @internal A component of this package, before setup with its settings at their defaults.
+ * A component of this package, before setup with its settings at their defaults.
  * @throws {InvalidArgumentError} it is no container
  * @throws {NotReadyError} the container runs without it
  */
