@@ -70,6 +70,18 @@ export class WrittenCommand extends Command {
     return this;
   }
 
+  /**
+   * Sent on a cluster, where ioredis puts its own end around the command's: `TRYAGAIN` goes to who asked all the same, for he alone
+   * knows whether it may still be sent.
+   */
+  sentBy(send: (command: this) => unknown): void {
+    const own = this.reject;
+    send(this);
+    const theirs = this.reject;
+    if (theirs === own) return;
+    this.reject = (error) => (error.message.startsWith('TRYAGAIN') ? own(error) : theirs(error));
+  }
+
   override toWritable(): string {
     return this.#text;
   }

@@ -29,6 +29,19 @@ describe('a command that was written out', () => {
     await redis.del(key);
   });
 
+  it('is not sent again by a cluster that has its slot on two nodes: who asked is told', () => {
+    const told: string[] = [];
+    const failed = (error: unknown): void => void told.push((error as Error).message);
+    const again: string[] = [];
+    for (const message of ['TRYAGAIN Multiple keys request during rehashing of slot', 'MOVED 1 127.0.0.1:1']) {
+      const command = new WrittenCommand('get', []).saying('', { answered: () => undefined, failed });
+      // As ioredis' Cluster does.
+      command.sentBy((one) => (one.reject = (error) => void again.push(error.message)));
+      command.reject(new Error(message));
+    }
+    expect([told, again]).toEqual([[expect.stringContaining('TRYAGAIN')], [expect.stringContaining('MOVED')]]);
+  });
+
   it('is answered in its turn among others', async () => {
     const key = `${uniquePrefix()}turn`;
     const answers = await Promise.all([

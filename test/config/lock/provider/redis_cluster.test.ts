@@ -354,3 +354,31 @@ async function moveSlot(
   await on.moved?.();
   for (const node of [target, source, ...cluster.nodes]) await node.cli('cluster', 'setslot', which, 'node', ids[to]!);
 }
+
+describeWithOwnRedis('locks on a cluster that speaks RESP2', () => {
+  it('hear a master again whose second connection was lost', async () => {
+    const cluster = await startCluster(3, { args: ['--rename-command', 'HELLO', ''] });
+    const open = (): lock.LockFactory =>
+      lock.open({ provider: 'redis', client: new Cluster(startupNodes(cluster), { lazyConnect: true }) });
+    const [ours, theirs] = [open(), open()];
+    // Of the first node.
+    const key = Array.from({ length: 100 }, (_, n) => `k${n}`).find((name) => slot(name) < 5_000)!;
+    try {
+      const taken = async (): Promise<number> => {
+        const held = await theirs.new(key, '60s').lock();
+        const waiting = ours.new(key, '60s').lock();
+        await sleep(300);
+        const released = performance.now();
+        await held.unlock();
+        await (await waiting).unlock();
+        return performance.now() - released;
+      };
+      await taken();
+      await cluster.nodes[0]!.cli('client', 'kill', 'type', 'pubsub');
+      await eventually(async () => expect(await taken()).toBeLessThan(400));
+    } finally {
+      await Promise.all([ours, theirs].map((factory) => factory.close(500).catch(() => undefined)));
+      await cluster.stop();
+    }
+  });
+});

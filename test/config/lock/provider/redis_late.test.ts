@@ -35,6 +35,22 @@ describeWithOwnRedis('what is still on its way when a hold has gone on', () => {
     return { held: await taking, deliver };
   };
 
+  it('a release that was not answered is done although the next one under its token gave up before it was sent', async () => {
+    const hasty = lock.open({ provider: 'redis', client, commandTimeout: '300ms' });
+    try {
+      const [first, next] = [1, 2].map(() => hasty.new('k', '60s', { token: 'host-1' })) as [lock.Lock, lock.Lock];
+      await first.lock();
+      proxy.lead(1);
+      proxy.cut();
+      await expect(first.unlock()).rejects.toThrow(lock.ProviderUnreachableError);
+      await expect(next.lock({ wait: '60ms' })).rejects.toThrow(lock.ProviderUnreachableError);
+      proxy.lead(server.port);
+      await eventually(async () => expect(await server.cli('exists', 'k')).toBe('0'));
+    } finally {
+      await hasty.close(500).catch(() => undefined);
+    }
+  });
+
   it('a question shortens no hold that was lengthened since', async () => {
     const { held, deliver } = await takenBesides('k', '5s');
     await held.refresh('60s');

@@ -471,6 +471,73 @@ describe('locks on a server of the test', () => {
       await eventually(() => expect(behind()).toMatch(/^C/));
     });
 
+    it('a hold that ran out takes nothing from the next one that stands in line, neither by another unlock nor by a refresh', async () => {
+      let taken = 0;
+      server = new ScriptedRedis(({ op }) => {
+        if ('TOK'.includes(op)) return (taken += 1) === 1 ? microseconds() : held();
+        return op === 'X' ? new Promise(() => undefined) : new Error('Connection is closed.');
+      });
+      factory = new LockFactory(new RedisStore(server.client, { limit: LIMIT }));
+      const ended = await factory.new('k', '200ms', { token }).lock();
+      const refreshed = ended.refresh('60s');
+      const unlocked = ended.unlock();
+      const outcomes = Promise.allSettled([refreshed, unlocked]);
+      await expect(unlocked).rejects.toThrow(ProviderUnreachableError);
+      const controller = new AbortController();
+      const next = factory.new('k', '60s', { token }).lock({ signal: controller.signal });
+      next.catch(() => undefined);
+      await inLine();
+      const before = server.asked.length;
+      await ended.unlock();
+      expect((await outcomes)[0]).toMatchObject({ status: 'rejected' });
+      await sleep(250);
+      expect(server.asked.slice(before).map(({ op }) => op)).not.toEqual(
+        expect.arrayContaining([expect.stringMatching(/[RCX]/)]),
+      );
+      controller.abort();
+    });
+
+    it('a release that was held back is sent when the next question was given up, and counts as done whoever was first', async () => {
+      let taken = 0;
+      let refuse = (_: Error): void => undefined;
+      server = new ScriptedRedis(({ op }) => {
+        if (op === 'C') return 1;
+        if (op === 'R') return taken === 1 ? new Promise((_, reject) => (refuse = reject)) : 0;
+        return (taken += 1) === 1 ? microseconds() : new Promise(() => undefined);
+      });
+      factory = new LockFactory(new RedisStore(server.client, { limit: 2_000 }));
+      const ended = await factory.new('k', '60s', { token }).lock();
+      const unlocked = ended.unlock();
+      await sleep(10);
+      const controller = new AbortController();
+      const next = factory.new('k', '60s', { token }).lock({ signal: controller.signal });
+      await eventually(() => expect(taken).toBe(2));
+      // It was not done; by now it would end the hold of the next.
+      refuse(replyError('NOSCRIPT No matching script.'));
+      await sleep(50);
+      expect(behind()).toBe('');
+      controller.abort(new Error('enough'));
+      await expect(next).rejects.toThrow('enough');
+      const started = performance.now();
+      await unlocked;
+      expect(performance.now() - started).toBeLessThan(1_000);
+      expect(behind()).toMatch(/^CR/);
+    });
+
+    it('a release goes before the next question when both are sent apart, for the key of a third is not permitted', async () => {
+      const refusal = replyError('NOPERM this user has no permissions to access one of the keys');
+      server = new ScriptedRedis(({ op, key }) => (key === 'forbidden' ? refusal : op === 'R' ? 1 : microseconds()));
+      factory = new LockFactory(new RedisStore(server.client, { limit: LIMIT }));
+      const first = await factory.new('k', '60s', { token }).lock();
+      const [, next, third] = await Promise.allSettled([
+        first.unlock(),
+        factory.new('k', '60s', { token }).lock(),
+        factory.new('forbidden', '60s').tryLock(),
+      ]);
+      expect([next.status, third.status]).toEqual(['fulfilled', 'rejected']);
+      expect(server.asked.slice(-3).map(({ op, key }) => op + key)).toEqual(['Rk', 'Tk', 'Tforbidden']);
+    });
+
     it('an entry that stands in line although its wait was given up leaves it, whoever asks next', async () => {
       let undone = 0;
       const locks = open(({ op }) =>
@@ -531,6 +598,40 @@ describe('a server of the test, with a second connection that hears', () => {
     await eventually(() => expect(ears()[1]?.status).toBe('ready'));
     controller.abort(new Error('enough'));
     await expect(wait).rejects.toThrow('enough');
+  });
+
+  it('one that ends as soon as it hears is not opened again and again', async () => {
+    const locks = open(({ op }) => (op === 'C' ? 0 : held()));
+    server.besides.subscribe = async () => {
+      setTimeout(() => ears().at(-1)!.disconnect(), 5);
+      return 1;
+    };
+    const controller = new AbortController();
+    const wait = locks.new('k', '60s').lock({ signal: controller.signal });
+    wait.catch(() => undefined);
+    await sleep(1_000);
+    expect(ears().length).toBeGreaterThan(1);
+    expect(ears().length).toBeLessThan(6);
+    controller.abort();
+  });
+
+  it('one failure is one, however many wait', async () => {
+    const locks = open(({ op }) => (op === 'C' ? 0 : held()));
+    server.besides.subscribe = () => sleep(20).then(() => Promise.reject(new Error('Connection is closed.')));
+    const controller = new AbortController();
+    for (let key = 0; key < 10; key += 1)
+      locks
+        .new(`k${key}`, '60s')
+        .lock({ signal: controller.signal })
+        .catch(() => undefined);
+    await eventually(() => expect(ears()).toHaveLength(1));
+    await sleep(10);
+    server.besides.subscribe = () => sleep(1);
+    await sleep(20);
+    const failed = performance.now();
+    await eventually(() => expect(entries().length).toBeGreaterThan(0));
+    expect(performance.now() - failed).toBeLessThan(1_000);
+    controller.abort();
   });
 
   it.each([

@@ -26,6 +26,9 @@ const LISTEN_LIMIT: Milliseconds = 1_000;
 const FIRST_LISTEN_PAUSE: Milliseconds = 100;
 const LAST_LISTEN_PAUSE: Milliseconds = 5_000;
 
+/** Who heard for less counts as one who could not: else it would be tried again and again. */
+const SHORT_LIVED: Milliseconds = 1_000;
+
 /** How Redis words, in a script, what a user may not do: since version 7, and before. */
 const REFUSED = /NOPERM|ACL|The user executing the script can't/;
 
@@ -63,6 +66,8 @@ export class Connection implements Carrier {
   #mute = false;
   /** Listening has failed on this connection: not to be tried again before this time, on `performance.now()`. */
   #deafUntil: Milliseconds = 0;
+  /** Since when it is heard, or was. */
+  #heardSince: Milliseconds = 0;
   /** The pause after the next failure. */
   #listenPause = FIRST_LISTEN_PAUSE;
 
@@ -153,6 +158,7 @@ export class Connection implements Carrier {
     try {
       await unless(over, this.#ears.add(nodesOf(client, 'master')));
       this.listening = this.#client === client && this.#ears.any;
+      if (this.listening) this.#heardSince = performance.now();
     } catch (error) {
       if (isReplyError(error) && !isForNow(error)) this.#polled(error.message);
       else if (this.#client === client) this.#pauseListening();
@@ -195,8 +201,6 @@ export class Connection implements Carrier {
     let failure: Error | undefined;
     this.#client = client;
     this.generation += 1;
-    this.#deafUntil = 0;
-    this.#listenPause = FIRST_LISTEN_PAUSE;
     client.on('error', (error: Error) => (failure = plain(error)));
     // ioredis leaves its promise open when a cluster ends before it is ready.
     const ended = new Promise<never>((_, reject) => {
@@ -239,6 +243,8 @@ export class Connection implements Carrier {
   }
 
   #pauseListening(): void {
+    // One failure may be told to many who wait.
+    if (performance.now() < this.#deafUntil) return;
     this.#deafUntil = performance.now() + this.#listenPause;
     this.#listenPause = Math.min(2 * this.#listenPause, LAST_LISTEN_PAUSE);
   }
@@ -254,7 +260,10 @@ export class Connection implements Carrier {
   }
 
   #missed(): void {
-    this.listening &&= this.#ears.any;
+    // Of a cluster the other masters are heard as before; this one is as soon as somebody waits.
+    this.listening = false;
+    if (performance.now() - this.#heardSince < SHORT_LIVED) this.#pauseListening();
+    else this.#listenPause = FIRST_LISTEN_PAUSE;
     this.listener.lost();
   }
 

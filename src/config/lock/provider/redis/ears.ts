@@ -19,6 +19,7 @@ export class Ears {
   readonly #seconds = new Set<Redis>();
   /** Those of them that were asked for a sign of life. */
   readonly #checked = new WeakSet<Redis>();
+  #lastCheck: Milliseconds = -Infinity;
 
   /** @param lost the server behind a connection is heard no more */
   constructor(
@@ -54,6 +55,9 @@ export class Ears {
 
   /** Sees to it that second connections are heard on which nothing comes any more, though nobody has told them. */
   check(): void {
+    const now = performance.now();
+    if (this.#seconds.size === 0 || now - this.#lastCheck < SILENCE / 2) return;
+    this.#lastCheck = now;
     for (const ear of this.#seconds) {
       if (ear.status !== 'ready' || this.#checked.has(ear)) continue;
       this.#checked.add(ear);

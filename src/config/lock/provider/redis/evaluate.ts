@@ -3,6 +3,11 @@ import type { RedisClient } from './client.js';
 import type { Run } from './run.js';
 import { SCRIPT, SCRIPT_SHA } from './script.js';
 
+function sendOn(client: RedisClient, command: WrittenCommand): void {
+  if (client.isCluster) command.sentBy((one) => client.sendCommand(one));
+  else client.sendCommand(command);
+}
+
 /** What is asked for, and who is told of it. */
 export interface Asking extends Told {
   /**
@@ -42,7 +47,7 @@ export class Evaluator {
     const text = run.written(BY_NAME.written);
     // A cluster's client leaves its marks on a command.
     if (client.isCluster || !this.#command?.free) this.#command = BY_NAME.command(run.guard);
-    client.sendCommand(this.#command.saying(text, new Evaluation(client, asking)));
+    sendOn(client, this.#command.saying(text, new Evaluation(client, asking)));
   }
 }
 
@@ -67,6 +72,6 @@ class Evaluation implements Told {
     const again = asking.request(true);
     if (again.operations.length === 0) return asking.answered([]);
     const text = again.written(BY_TEXT.written);
-    this.client.sendCommand(BY_TEXT.command(again.guard).saying(text, asking));
+    sendOn(this.client, BY_TEXT.command(again.guard).saying(text, asking));
   }
 }

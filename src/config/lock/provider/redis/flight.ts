@@ -47,7 +47,7 @@ export class Flight implements Asking {
 
   /** Whether anything of it may be sent. */
   get isReady(): boolean {
-    return this.open.some(({ cancelled, overtaken }) => !cancelled && !overtaken);
+    return this.open.some((operation) => !operation.cancelled && !operation.isOvertaken?.());
   }
 
   request(refused = false): Run {

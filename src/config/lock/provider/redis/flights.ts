@@ -145,8 +145,8 @@ export class Flights {
     this.#heardFrom(flight.server);
     const run = flight.run!;
     const again = run.operations.filter((operation, at) => !this.#settle(flight, operation, run.replyTo(at, reply)));
-    const waiting = run.overtaken.filter(({ cancelled }) => !cancelled);
-    flight.open = waiting.length === 0 ? again : [...waiting, ...again];
+    const held = heldBack(flight);
+    flight.open = held.length === 0 ? again : [...held, ...again];
   }
 
   #failed(flight: Flight, error: unknown): void {
@@ -155,7 +155,8 @@ export class Flights {
     } else if (FOR_ONE.test(error.message) && flight.open.length > 1) {
       this.#sendApart(flight);
     } else {
-      flight.open = flight.open.filter((operation) => !this.#settle(flight, operation, error));
+      const held = heldBack(flight);
+      flight.open = flight.open.filter((one) => held.includes(one) || !this.#settle(flight, one, error));
     }
   }
 
@@ -164,10 +165,8 @@ export class Flights {
     const { guard, server, started } = flight;
     const operations = flight.open.filter(({ cancelled }) => !cancelled);
     flight.open = [];
-    for (const operation of operations) {
-      operation.notRun();
-      this.start(guard, server, [operation], started);
-    }
+    for (const operation of flight.run?.operations ?? []) operation.notRun();
+    for (const operation of operations) this.start(guard, server, [operation], started);
   }
 
   /** Gives an operation its reply; false when it must be asked again, for nothing was done. */
@@ -230,6 +229,13 @@ export class Flights {
     this.#land(flight);
   }
 }
+
+/** What was not sent, and is still wanted. */
+function heldBack({ run }: Flight): readonly Operation[] {
+  return run && run.overtaken.length > 0 ? run.overtaken.filter(({ cancelled }) => !cancelled) : NONE;
+}
+
+const NONE: readonly Operation[] = [];
 
 /** What would be right where Redis does not say it. */
 const HINTS: readonly (readonly [refusal: RegExp, hint: string])[] = [

@@ -22,8 +22,10 @@ export class Operation {
   cancelled = false;
   /** Those it travels with; told when it is cancelled. */
   flight: { readonly server: string; readonly why: Error | undefined; left(): void } | undefined = undefined;
-  /** Once that one is sent, this is not: it would find what that one is granted. */
-  ahead: Operation | undefined = undefined;
+  /** Whether it has come too late to be sent: it would find what somebody else has asked for since. */
+  isOvertaken: (() => boolean) | undefined = undefined;
+  /** Whether it was held back for that once: somebody else may have ended the hold meanwhile. */
+  heldBack = false;
   /** Who wants to know that it is answered, or is not any more. */
   onOver: (() => void) | undefined = undefined;
   #receiver: Receiver | undefined;
@@ -56,11 +58,6 @@ export class Operation {
   /** What the operation takes, as the script reads it. */
   get texts(): readonly string[] {
     return this.ttl === undefined ? [this.value, ...this.more] : [this.value, String(this.ttl), ...this.more];
-  }
-
-  /** Whether it came too late to be sent. */
-  get overtaken(): boolean {
-    return this.ahead !== undefined && this.ahead.sent !== 0;
   }
 
   /** The first of these tells the receiver. An answer that comes later has strayed; else nobody is told any more. */
@@ -104,7 +101,7 @@ export class Operation {
     const receiver = this.#receiver;
     this.#receiver = undefined;
     this.flight = undefined;
-    this.ahead = undefined;
+    this.isOvertaken = undefined;
     this.onOver?.();
     this.onOver = undefined;
     return receiver;

@@ -30,7 +30,7 @@ export class Run {
   /** In the order in which the script answers: releases and tries of the usual kind, which it does together, then the others. */
   readonly operations: readonly Operation[];
   readonly #releases: number;
-  /** What is not sent, for something else was sent ahead of it. */
+  /** What is held back. */
   readonly overtaken: readonly Operation[];
   readonly #words = new Words();
 
@@ -55,7 +55,8 @@ export class Run {
     const now = performance.now();
     for (const operation of operations) {
       if (operation.cancelled) continue;
-      if (operation.overtaken) {
+      if (operation.isOvertaken?.()) {
+        operation.heldBack = true;
         overtaken = [...overtaken, operation];
         continue;
       }

@@ -2,7 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { Milliseconds } from '../../../../duration.js';
 import { ProviderError } from '../../errors.js';
 import { randomText } from '../../random.js';
-import type { Ask, Asker, Grant, Line, LockStore, Refusal } from '../store.js';
+import type { Answer, Ask, Asker, Grant, Line, LockStore, Refusal } from '../store.js';
 import { Batch, BATCH_CAP } from './batch.js';
 import { Operation, Promised, Reading, type Receiver } from './operation.js';
 import type { RedisClient } from './client.js';
@@ -100,7 +100,6 @@ export class RedisStore implements LockStore, WaitHost, TurnsHost {
     line?: Line,
     asker?: Asker<Grant | Refusal>,
   ): Promise<Grant | Refusal> | undefined {
-    this.#undoing.spare(ask, ask.value);
     const wait = this.#begin(ask, line);
     const promised = asker ? undefined : new Promised<Grant | Refusal>();
     wait.asker = asker ?? promised;
@@ -124,14 +123,16 @@ export class RedisStore implements LockStore, WaitHost, TurnsHost {
       false,
       reading,
     );
-    this.#namesakes.add(ask, operation);
+    this.#namesakes.add(waitOf(ask), operation);
     if (limit === undefined) this.#batch.add(operation);
     else this.#batch.renew(operation, limit);
     return promised.promise;
   }
 
-  release(ask: Ask, followed = false, asker?: Asker<boolean>): Promise<boolean> | undefined {
-    const visit = waitOf(ask)?.visit;
+  release(ask: Ask, followed = false, asker?: Asker<boolean>): Answer<boolean> | undefined {
+    const wait = waitOf(ask);
+    if (wait && this.#namesakes.isOver(wait)) return true;
+    const visit = wait?.visit;
     if (visit) {
       visit.holder = undefined;
       this.#block.learn(visit);
@@ -165,6 +166,7 @@ export class RedisStore implements LockStore, WaitHost, TurnsHost {
     if (!wait || wait.over) return;
     wait.over = true;
     this.#leave(wait);
+    this.#namesakes.leaves(wait);
     const unsent = wait.question?.sent === 0;
     wait.unask();
     // Refused, and in no line: there is nothing to undo.
@@ -225,9 +227,7 @@ export class RedisStore implements LockStore, WaitHost, TurnsHost {
 
   kick(wait: Wait, receiver: Receiver): Operation {
     const { ask, block, entry } = wait;
-    const operation = this.#send('K', ask, ask.value, ask.ttl, [String(block), entry], receiver, block);
-    this.#namesakes.asks(ask, operation);
-    return operation;
+    return this.#send('K', ask, ask.value, ask.ttl, [String(block), entry], receiver, block);
   }
 
   given(wait: Wait, at: Milliseconds, fence: number, until: Milliseconds): void {
@@ -238,16 +238,16 @@ export class RedisStore implements LockStore, WaitHost, TurnsHost {
   undo(wait: Wait): void {
     const { ask, value, entry } = wait;
     const attempt = (spared: boolean): Promise<unknown> | undefined => {
-      // Who asks now under the same token of the application's own decides what becomes of the hold; the entry is no use to him.
-      const isOthers = spared || this.#namesakes.isAsked(ask.key, value);
+      // Who has asked since under the same token of the application's own decides what becomes of the hold; the entry is no use to him.
+      const isOthers = spared || this.#namesakes.isOthers(wait, value);
       if (isOthers && entry === '') return undefined;
       const promised = new Promised<unknown>();
       const whose = isOthers ? randomText(22) : value;
       const reading = new Reading(promised, asItIs);
-      this.#namesakes.add(ask, this.#send('C', ask, whose, undefined, [entry], reading, 0, true));
+      this.#namesakes.add(wait, this.#send('C', ask, whose, undefined, [entry], reading, 0, true));
       return promised.promise;
     };
-    this.#undoing.start(ask, value, this.#isAstray(wait), attempt);
+    this.#undoing.start(wait, ask, value, this.#isAstray(wait), attempt);
   }
 
   /** Who was abandoned because his grant came too late, and still wants the key, begins anew. */
@@ -272,8 +272,8 @@ export class RedisStore implements LockStore, WaitHost, TurnsHost {
     const operation = lone
       ? this.#send('T', ask, ask.value, ask.ttl, NOTHING, wait, 1)
       : this.#send(wait.asked ? 'K' : 'O', ask, ask.value, ask.ttl, [String(fences), entry], wait, fences);
-    this.#namesakes.asks(ask, operation);
     wait.asks(entry !== '', operation, now);
+    this.#namesakes.asks(wait);
   }
 
   async #stay(wait: Wait, refusal: RedisRefusal): Promise<void> {
@@ -295,7 +295,7 @@ export class RedisStore implements LockStore, WaitHost, TurnsHost {
     if (left === undefined || time === undefined)
       throw new ProviderError('lock: redis gave a reply that is not of our script');
     wait.line?.refused();
-    this.#supersede(wait.ask);
+    this.#supersede(wait);
     // Nobody may be there to undo it later.
     if (!wait.line && this.#isAstray(wait)) this.undo(wait);
     wait.sample = { sent: operation.sent, server: time / 1_000, generation: this.#connection.generation };
@@ -334,16 +334,17 @@ export class RedisStore implements LockStore, WaitHost, TurnsHost {
     this.#leave(wait);
     this.#nudges.stop(wait.ask.key);
     wait.visit = new Visit(at, fence, fences, wait.ask);
-    this.#supersede(wait.ask);
+    this.#supersede(wait);
     wait.unask();
     return { granted: true, fence, until };
   }
 
   /** The server has told who has the key: of earlier holds under the same token of the application's own nothing is left. */
-  #supersede(ask: Ask): void {
+  #supersede(wait: Wait): void {
+    const { ask, value } = wait;
     if (ask.random) return;
-    this.#namesakes.answered(ask);
-    this.#undoing.spare(ask, ask.value);
+    this.#namesakes.answered(wait);
+    this.#undoing.spare(ask.key, value);
   }
 
   #leave(wait: Wait): void {
@@ -363,7 +364,7 @@ export class RedisStore implements LockStore, WaitHost, TurnsHost {
       return wasHeld(reply, operation);
     });
     const more = yields ? [followed ? '1' : ''] : NOTHING;
-    this.#namesakes.add(ask, this.#send(yields ? 'Y' : 'R', ask, ask.value, undefined, more, reading, 0));
+    this.#namesakes.add(waitOf(ask), this.#send(yields ? 'Y' : 'R', ask, ask.value, undefined, more, reading, 0));
   }
 
   /** Whether a question of it may still be on its way on an earlier connection. Under a token of one's own that is not looked after. */
@@ -423,7 +424,7 @@ const CONTENDED = 'contended';
 
 /** What the replies mean; a "not yours" to what was sent again means that the first one had arrived. */
 const asItIs = (reply: unknown): unknown => reply;
-const wasHeld = (reply: unknown, { repeated }: Operation): boolean => reply !== 0 || repeated;
+const wasHeld = (reply: unknown, { repeated, heldBack }: Operation): boolean => reply !== 0 || repeated || heldBack;
 const timeLeft = (reply: unknown): Milliseconds => (reply === -3 ? 0 : orForever(reply as number));
 
 /** Redis says -1 for a key that never expires. */

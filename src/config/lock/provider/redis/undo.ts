@@ -7,9 +7,12 @@ const FIRST_PAUSE: Milliseconds = 100;
 const LAST_PAUSE: Milliseconds = 5_000;
 
 interface Errand {
+  /** What is undone. */
+  readonly key: string;
+  readonly value: string;
   /** There may be something to undo since the last try was sent. */
   again: boolean;
-  /** The holder asks anew, with a token of his own: nothing must be taken from him now. */
+  /** The hold is over: nothing must be taken from who has it now under the same token. */
   spared: boolean;
   /** The connection on which an answer is the last word; on others a question may come behind it. */
   trusted: number | undefined;
@@ -17,10 +20,10 @@ interface Errand {
   late: Milliseconds;
   end: Milliseconds;
   /** Settles with the first try. */
-  tried: Promise<unknown>;
+  tried: Promise<unknown> | undefined;
 }
 
-/** Undoes something once. */
+/** Undoes something once; undefined when there is nothing to do now. With `spared`, only what takes nothing from a holder. */
 type Attempt = (spared: boolean) => Promise<unknown> | undefined;
 
 /**
@@ -28,7 +31,7 @@ type Attempt = (spared: boolean) => Promise<unknown> | undefined;
  * no process alive.
  */
 export class Undoing {
-  readonly #errands = new Map<string, Errand>();
+  readonly #errands = new Map<object, Errand>();
   #closed = false;
 
   constructor(
@@ -37,56 +40,46 @@ export class Undoing {
   ) {}
 
   /**
+   * @param wait whose it is
    * @param isAstray a question of it may still be on its way on an earlier connection
-   * @param attempt undoes it, once; with `spared`, only what takes nothing from a holder; undefined when that is nothing
    */
-  start(ask: Ask, value: string, isAstray: boolean, attempt: Attempt): void {
-    const id = identity(ask.key, value);
+  start(wait: object, ask: Ask, value: string, isAstray: boolean, attempt: Attempt): void {
     const late = performance.now() + this.limit;
     const news = { trusted: isAstray ? undefined : this.connection.generation, late, end: late + ask.longest };
-    const running = this.#errands.get(id);
-    if (running?.spared === false) return void Object.assign(running, news, { again: true });
+    const running = this.#errands.get(wait);
+    if (running) return void Object.assign(running, news, { again: true });
     if (this.#closed) return;
-    const errand: Errand = { again: false, spared: false, tried: Promise.resolve(), ...news };
-    this.#errands.set(id, errand);
-    const tried = attempt(false);
-    errand.tried = tried?.catch(() => undefined) ?? errand.tried;
-    void this.#run(errand, tried, attempt).finally(() => {
-      if (this.#errands.get(id) === errand) this.#errands.delete(id);
-    });
+    const errand: Errand = { key: ask.key, value, again: false, spared: false, tried: undefined, ...news };
+    this.#errands.set(wait, errand);
+    void this.#run(errand, attempt).finally(() => this.#errands.delete(wait));
   }
 
-  spare(ask: Ask, value: string): void {
-    if (this.#errands.size === 0) return;
-    const errand = this.#errands.get(identity(ask.key, value));
-    if (errand) errand.spared = true;
+  /** What had the key under that value has it no more. */
+  spare(key: string, value: string): void {
+    for (const errand of this.#errands.values()) errand.spared ||= errand.key === key && errand.value === value;
   }
 
   /** Waits for what was tried once, for at most `limit` milliseconds; tries no more. */
   async close(limit: Milliseconds): Promise<void> {
     this.#closed = true;
-    await atMost(limit, Promise.all([...this.#errands.values()].map(({ tried }) => tried)));
+    await atMost(limit, Promise.all([...this.#errands.values()].map(({ tried = Promise.resolve() }) => tried)));
   }
 
-  async #run(errand: Errand, first: ReturnType<Attempt>, attempt: Attempt): Promise<void> {
-    let tried = first;
-    for (let pause = FIRST_PAUSE; tried; pause = Math.min(pause * 2, LAST_PAUSE)) {
+  async #run(errand: Errand, attempt: Attempt): Promise<void> {
+    for (let pause = FIRST_PAUSE; ; pause = Math.min(pause * 2, LAST_PAUSE)) {
+      const tried = attempt(errand.spared);
+      errand.tried ??= tried?.catch(() => undefined);
+      if (!tried && errand.spared) return;
       try {
         await tried;
         const isEnough = this.connection.generation === errand.trusted || performance.now() >= errand.late;
-        if (isEnough && !errand.again) return;
-        errand.again = false;
+        if (tried && isEnough && !errand.again) return;
+        if (tried) errand.again = false;
       } catch {
         // Not reached: again after the pause, for as long as it can matter.
       }
       await new Promise<void>((resolve) => setTimeout(resolve, pause).unref());
       if (performance.now() >= errand.end || this.#closed) return;
-      tried = attempt(errand.spared);
     }
   }
-}
-
-/** What tells a hold from others: two of a process may have both in common only under a token of the application's own. */
-export function identity(key: string, value: string): string {
-  return `${key}\n${value}`;
 }

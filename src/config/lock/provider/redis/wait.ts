@@ -68,6 +68,11 @@ export class Wait implements Receiver {
     return this.#value ?? this.ask.value;
   }
 
+  /** Whether a question of it was sent. */
+  get wasSent(): boolean {
+    return this.asked || (this.question !== undefined && this.question.sent !== 0);
+  }
+
   asks(stands: boolean, question: Operation, now: Milliseconds): void {
     this.#value = question.value;
     this.stands = stands;
