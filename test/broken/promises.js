@@ -566,7 +566,7 @@ export const BROKEN = [
     from: "client.once('end', () => this.host.ended());",
     to: '',
     tests: [FOREIGN],
-    only: 'is lost, and a release is noticed',
+    only: 'concerns nobody who is watched by the next one',
   },
   {
     promise: 'a watch whose server is gone without a word is given up',
