@@ -895,14 +895,6 @@ export const BROKEN = [
     only: 'goes back, with metadata',
   },
   {
-    promise: 'a wait that is given up before it is sent sends nothing',
-    file: lock('provider/redis/batch.ts'),
-    from: '!operation.cancelled && !refusedAsGuard',
-    to: '!refusedAsGuard',
-    tests: [WIRE],
-    only: 'sends nothing',
-  },
-  {
     promise: 'what failed to hear a channel leaves nothing behind',
     file: lock('provider/redis/ears.ts'),
     from: "      ear?.off('message', heard).off('end', ended);\n",

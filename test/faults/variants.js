@@ -88,7 +88,7 @@ export const VARIANTS = [
   {
     ...{ name: 'keeper', breaks: 'a grant that nobody waits for is kept', provider: 'redis', plan: 'aborts' },
     checks: ['liveness', 'leftovers'],
-    edits: [[STORE, 'this.#undoing.start(ask, value, this.#isAstray(wait), attempt);', 'void attempt;']],
+    edits: [[STORE, 'this.#undoing.start(wait, ask, value, this.#isAstray(wait), attempt);', 'void attempt;']],
   },
   {
     ...{ name: 'endless', breaks: 'a hold that is handed on has no end', provider: 'redis', plan: 'kill' },
