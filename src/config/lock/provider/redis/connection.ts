@@ -26,8 +26,13 @@ const LISTEN_LIMIT: Milliseconds = 1_000;
 const FIRST_LISTEN_PAUSE: Milliseconds = 100;
 const LAST_LISTEN_PAUSE: Milliseconds = 5_000;
 
-/** Who heard for less counts as one who could not: else it would be tried again and again. */
+/**
+ * Who heard for less was lost early. From the fourth time in a row on there is a pause before we hear again, or it would be tried again
+ * and again.
+ */
 const SHORT_LIVED: Milliseconds = 1_000;
+const EARLY_LOSSES = 3;
+const LAST_EARLY_PAUSE: Milliseconds = 500;
 
 /** How Redis words, in a script, what a user may not do: since version 7, and before. */
 const REFUSED = /NOPERM|ACL|The user executing the script can't/;
@@ -66,8 +71,10 @@ export class Connection implements Carrier {
   #mute = false;
   /** Listening has failed on this connection: not to be tried again before this time, on `performance.now()`. */
   #deafUntil: Milliseconds = 0;
-  /** Since when it is heard, or was. */
+  /** Since when it is heard, or was; how often in a row it was lost early; and until when it rests for that. */
   #heardSince: Milliseconds = 0;
+  #earlyLosses = 0;
+  #restUntil: Milliseconds = 0;
   /** The pause after the next failure. */
   #listenPause = FIRST_LISTEN_PAUSE;
 
@@ -152,7 +159,7 @@ export class Connection implements Carrier {
   async listen(): Promise<boolean> {
     const client = this.#client;
     if (this.listening || this.#mute || client?.status !== 'ready') return this.listening;
-    if (performance.now() < this.#deafUntil) return false;
+    if (performance.now() < Math.max(this.#deafUntil, this.#restUntil)) return false;
     const over = AbortSignal.timeout(LISTEN_LIMIT);
     this.#use(1, false);
     try {
@@ -201,6 +208,8 @@ export class Connection implements Carrier {
     let failure: Error | undefined;
     this.#client = client;
     this.generation += 1;
+    this.#deafUntil = 0;
+    this.#listenPause = FIRST_LISTEN_PAUSE;
     client.on('error', (error: Error) => (failure = plain(error)));
     // ioredis leaves its promise open when a cluster ends before it is ready.
     const ended = new Promise<never>((_, reject) => {
@@ -262,8 +271,10 @@ export class Connection implements Carrier {
   #missed(): void {
     // Of a cluster the other masters are heard as before; this one is as soon as somebody waits.
     this.listening = false;
-    if (performance.now() - this.#heardSince < SHORT_LIVED) this.#pauseListening();
-    else this.#listenPause = FIRST_LISTEN_PAUSE;
+    const now = performance.now();
+    this.#earlyLosses = now - this.#heardSince < SHORT_LIVED ? this.#earlyLosses + 1 : 0;
+    const times = this.#earlyLosses - EARLY_LOSSES;
+    if (times > 0) this.#restUntil = now + Math.min(FIRST_LISTEN_PAUSE * 2 ** (times - 1), LAST_EARLY_PAUSE);
     this.listener.lost();
   }
 

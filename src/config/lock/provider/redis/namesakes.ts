@@ -16,6 +16,7 @@ export class Namesakes {
   readonly #ends = new Map<string, Map<Operation, Wait>>();
   /** The last wait that asked, until it is given up or given back, by the same. */
   readonly #waits = new Map<string, Wait>();
+  #sweepFrom = SWEEP_FROM;
 
   /** Something by which the hold of `wait` is given back, refreshed or undone. */
   add(wait: Wait | undefined, operation: Operation): void {
@@ -33,9 +34,9 @@ export class Namesakes {
   asks(wait: Wait): void {
     const { ask, value } = wait;
     if (ask.random) return;
-    if (this.#waits.size >= SWEEP_FROM)
-      for (const [name, each] of this.#waits) if (isPast(each)) this.#waits.delete(name);
-    this.#waits.set(nameOf(ask.key, value), wait);
+    const name = nameOf(ask.key, value);
+    if (this.#waits.size >= this.#sweepFrom && !this.#waits.has(name)) this.#sweep();
+    this.#waits.set(name, wait);
   }
 
   /** It is given up. */
@@ -46,12 +47,12 @@ export class Namesakes {
 
   /** Whether the key under that name is the business of a later wait, which has asked. */
   isOthers(wait: Wait, value: string): boolean {
-    return this.#later(wait, value)?.wasSent ?? false;
+    return this.later(wait, value)?.wasSent ?? false;
   }
 
   /** Whether a later wait was answered: then the hold of this one is over. */
   isOver(wait: Wait): boolean {
-    return this.#later(wait, wait.value)?.asked ?? false;
+    return this.later(wait)?.asked ?? false;
   }
 
   /** A question was answered: whoever has the key now, the holds before are over. */
@@ -63,11 +64,18 @@ export class Namesakes {
     }
   }
 
-  #later(wait: Wait, value: string): Wait | undefined {
+  /** The wait that came after this one under the same name, and still waits or holds. */
+  later(wait: Wait, value = wait.value): Wait | undefined {
     const { ask } = wait;
     if (ask.random) return undefined;
     const later = this.#waits.get(nameOf(ask.key, value));
     return later === undefined || later === wait || isPast(later) ? undefined : later;
+  }
+
+  /** Seldom enough that it costs little for each, however many there are. */
+  #sweep(): void {
+    for (const [name, each] of this.#waits) if (isPast(each)) this.#waits.delete(name);
+    this.#sweepFrom = Math.max(SWEEP_FROM, 2 * this.#waits.size);
   }
 
   #over(name: string, wait: Wait, operation: Operation): void {

@@ -171,7 +171,7 @@ export class RedisStore implements LockStore, WaitHost, TurnsHost {
     wait.unask();
     // Refused, and in no line: there is nothing to undo.
     if (wait.wid === '' && !wait.visit && (unsent || wait.isAnswered) && !this.#isAstray(wait)) return;
-    this.undo(wait);
+    this.#undo(wait);
   }
 
   pause(refusal: RedisRefusal, attempt: number): Milliseconds {
@@ -222,7 +222,7 @@ export class RedisStore implements LockStore, WaitHost, TurnsHost {
    */
   strayed(wait: Wait, reply: unknown): void {
     if (!this.#connection.cluster || typeof reply !== 'number' || !wait.ask.random) return;
-    if (wait.over || (wait.visit && !isHeld(wait.visit))) this.undo(wait);
+    if (wait.over || (wait.visit && !isHeld(wait.visit))) this.#undo(wait);
   }
 
   kick(wait: Wait, receiver: Receiver): Operation {
@@ -235,7 +235,13 @@ export class RedisStore implements LockStore, WaitHost, TurnsHost {
     wait.line?.grant(grant);
   }
 
-  undo(wait: Wait): void {
+  late(wait: Wait): void {
+    // Under a token of the application's own the next wait of this process may have it now: it asks.
+    this.#namesakes.later(wait)?.line?.ask();
+    this.#undo(wait);
+  }
+
+  #undo(wait: Wait): void {
     const { ask, value, entry } = wait;
     const attempt = (spared: boolean): Promise<unknown> | undefined => {
       // Who has asked since under the same token of the application's own decides what becomes of the hold; the entry is no use to him.
@@ -297,7 +303,7 @@ export class RedisStore implements LockStore, WaitHost, TurnsHost {
     wait.line?.refused();
     this.#supersede(wait);
     // Nobody may be there to undo it later.
-    if (!wait.line && this.#isAstray(wait)) this.undo(wait);
+    if (!wait.line && this.#isAstray(wait)) this.#undo(wait);
     wait.sample = { sent: operation.sent, server: time / 1_000, generation: this.#connection.generation };
     wait.outside = outside !== undefined;
     if (wait.outside) this.#connection.cannotWait(String(outside));
@@ -360,7 +366,7 @@ export class RedisStore implements LockStore, WaitHost, TurnsHost {
       if (reply === 3) this.#nudges.start(ask.key);
       // Behind the release, a question that is still on its way would take the key for nobody.
       const wait = waitOf(ask);
-      if (wait && this.#isAstray(wait)) this.undo(wait);
+      if (wait && this.#isAstray(wait)) this.#undo(wait);
       return wasHeld(reply, operation);
     });
     const more = yields ? [followed ? '1' : ''] : NOTHING;

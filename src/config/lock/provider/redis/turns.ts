@@ -16,8 +16,8 @@ export interface TurnsHost {
   kick(wait: Wait, receiver: Receiver): Operation;
   /** The key is its own: the visit to Redis counts from `at`, the hold lasts until `until`. */
   given(wait: Wait, at: Milliseconds, fence: number, until: Milliseconds): void;
-  /** It may have been given the key, which nobody wants. */
-  undo(wait: Wait): void;
+  /** It was given the key, which it does not want any more. */
+  late(wait: Wait): void;
   strayed(wait: Wait, reply: unknown): void;
 }
 
@@ -111,9 +111,9 @@ export class Turns implements Listener {
   #late({ wid, fence }: GrantMessage): void {
     const wait = this.#gone.get(wid);
     // On a cluster a grant is heard once from each master: one no newer than what we were given is an echo.
-    if (!wait?.ask.random || (wait.visit && fence <= wait.visit.end)) return;
+    if (!wait || (wait.visit && fence <= wait.visit.end)) return;
     // Whoever heard the message of our grant may have made this one: it takes nothing from a hold that is alive.
     if (wait.visit && isHeld(wait.visit)) return;
-    this.host.undo(wait);
+    this.host.late(wait);
   }
 }

@@ -47,7 +47,7 @@ export class Undoing {
     const late = performance.now() + this.limit;
     const news = { trusted: isAstray ? undefined : this.connection.generation, late, end: late + ask.longest };
     const running = this.#errands.get(wait);
-    if (running) return void Object.assign(running, news, { again: true });
+    if (running) return void Object.assign(running, news, { again: true, spared: false });
     if (this.#closed) return;
     const errand: Errand = { key: ask.key, value, again: false, spared: false, tried: undefined, ...news };
     this.#errands.set(wait, errand);
