@@ -114,6 +114,11 @@ export class Turns implements Listener {
     if (!wait || (wait.visit && fence <= wait.visit.end)) return;
     // Whoever heard the message of our grant may have made this one: it takes nothing from a hold that is alive.
     if (wait.visit && isHeld(wait.visit)) return;
+    if (!wait.ask.random) {
+      // Others may have its value, too: the one message that nobody else can have made is believed.
+      if (wait.visit) return;
+      this.#gone.delete(wid);
+    }
     this.host.late(wait);
   }
 }
