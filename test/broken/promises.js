@@ -1367,7 +1367,7 @@ export const BROKEN = [
   {
     promise: 'a watch whose ear died without a word is given up',
     file: lock('provider/redis/foreign.ts'),
-    from: ', this.#ear.ping()',
+    from: ', answers(this.#ear)',
     to: '',
     tests: [FOREIGN],
     only: 'says nothing any more',

@@ -622,6 +622,10 @@ describe('a server of the test, with a second connection that hears', () => {
     const wait = locks.new('k', '60s').lock({ signal: controller.signal });
     wait.catch(() => undefined);
     await eventually(() => expect(entries()).toHaveLength(1));
+    // Who may not ask is answered, too.
+    server.besides.ping = () => Promise.reject(replyError('NOPERM'));
+    await sleep(1_500);
+    expect(ears()).toHaveLength(1);
     server.besides.ping = () => new Promise(() => undefined);
     await eventually(() => expect(ears()[0]!.status).toBe('end'));
     await eventually(() => expect(ears()[1]?.status).toBe('ready'));

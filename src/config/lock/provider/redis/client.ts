@@ -109,6 +109,13 @@ export function disconnect(client: RedisClient): void {
   for (const node of nodes) node.stream?.destroy();
 }
 
+/** Resolves when the server says something, be it that it refuses. */
+export async function answers(client: Redis): Promise<void> {
+  await client.ping().catch((error: unknown) => {
+    if (!isReplyError(error)) throw error;
+  });
+}
+
 /** Whether its sockets keep the process alive. */
 export function keepAlive(client: RedisClient, alive: boolean): void {
   const change = alive ? 'ref' : 'unref';

@@ -1,7 +1,7 @@
 import type { Redis } from 'ioredis';
 import type { Milliseconds } from '../../../../duration.js';
 import { inTime } from './at_most.js';
-import { disconnect, plain } from './client.js';
+import { answers, disconnect, plain } from './client.js';
 import { isReplyError } from './reply_error.js';
 
 /** A second connection that says nothing for so long when it is asked is dead. */
@@ -61,7 +61,7 @@ export class Ears {
     for (const ear of this.#seconds) {
       if (ear.status !== 'ready' || this.#checked.has(ear)) continue;
       this.#checked.add(ear);
-      inTime(SILENCE, ear.ping()).then(
+      inTime(SILENCE, answers(ear)).then(
         () => this.#checked.delete(ear),
         () => disconnect(ear),
       );

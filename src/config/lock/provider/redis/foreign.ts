@@ -1,7 +1,7 @@
 import type { Redis } from 'ioredis';
 import type { Milliseconds } from '../../../../duration.js';
 import { inTime } from './at_most.js';
-import { disconnect, duplicateOne, isCluster, selected, type RedisClient } from './client.js';
+import { answers, disconnect, duplicateOne, isCluster, selected, type RedisClient } from './client.js';
 import { isForNow, isReplyError } from './reply_error.js';
 
 /** Where Redis tells a RESP2 connection which keys that another connection read have changed. */
@@ -132,7 +132,7 @@ class Pair {
     const look = async (): Promise<boolean> => {
       await this.#connected;
       // An ear that hears nothing any more, though nobody has told it, would never tell.
-      const [left] = await Promise.all([this.#eye.pttl(key), this.#ear.ping()]);
+      const [left] = await Promise.all([this.#eye.pttl(key), answers(this.#ear)]);
       return left !== -2;
     };
     return inTime(this.limit, look());
