@@ -1,5 +1,4 @@
-/** Milliseconds; the longest that a timer takes. */
-const LONG = 2 ** 31 - 1;
+import { timerDelay } from '../duration.js';
 
 /** A stop that was asked for. Everybody who waits for it may hurry it: it heeds the signals of all. */
 export class Stopping {
@@ -32,7 +31,7 @@ export class Stopping {
   async wait(signal: AbortSignal | undefined): Promise<void> {
     if (!signal) return this.#done;
     // The timer of AbortSignal.timeout would let the process end before that.
-    const alive = setInterval(() => undefined, LONG);
+    const alive = setInterval(() => undefined, timerDelay(Infinity));
     try {
       await Promise.race([this.#begun, this.#heed(signal)]);
       await this.#done;
