@@ -71,15 +71,15 @@ export class WrittenCommand extends Command {
   }
 
   /**
-   * Sent on a cluster, where ioredis puts its own end around the command's: `TRYAGAIN` goes to who asked all the same, for he alone
-   * knows whether it may still be sent.
+   * Sent on a cluster, where ioredis puts its own end around the command's, which sends it again after some errors.
+   * @param isFinal whether who asked is told of an error all the same: he alone knows what may still be sent
    */
-  sentBy(send: (command: this) => unknown): void {
+  sentBy(send: (command: this) => unknown, isFinal: (error: Error) => boolean): void {
     const own = this.reject;
     send(this);
     const theirs = this.reject;
     if (theirs === own) return;
-    this.reject = (error) => (error.message.startsWith('TRYAGAIN') ? own(error) : theirs(error));
+    this.reject = (error) => (isFinal(error) ? own(error) : theirs(error));
   }
 
   override toWritable(): string {

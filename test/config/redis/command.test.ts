@@ -29,17 +29,20 @@ describe('a command that was written out', () => {
     await redis.del(key);
   });
 
-  it('is not sent again by a cluster that has its slot on two nodes: who asked is told', () => {
+  it('is not sent again by a cluster after an error that is final for who asked: he is told', () => {
     const told: string[] = [];
     const failed = (error: unknown): void => void told.push((error as Error).message);
     const again: string[] = [];
-    for (const message of ['TRYAGAIN Multiple keys request during rehashing of slot', 'MOVED 1 127.0.0.1:1']) {
+    for (const message of ['TRYAGAIN', 'MOVED']) {
       const command = new WrittenCommand('get', []).saying('', { answered: () => undefined, failed });
-      // As ioredis' Cluster does.
-      command.sentBy((one) => (one.reject = (error) => void again.push(error.message)));
+      command.sentBy(
+        // As ioredis' Cluster does.
+        (one) => (one.reject = (error) => void again.push(error.message)),
+        (error) => error.message === 'TRYAGAIN',
+      );
       command.reject(new Error(message));
     }
-    expect([told, again]).toEqual([[expect.stringContaining('TRYAGAIN')], [expect.stringContaining('MOVED')]]);
+    expect([told, again]).toEqual([['TRYAGAIN'], ['MOVED']]);
   });
 
   it('is answered in its turn among others', async () => {

@@ -186,6 +186,29 @@ describeWithOwnRedis('locks on a cluster of three masters', () => {
     });
   });
 
+  it('a release that its node sends to another master ends no hold that came there first under the same token', async () => {
+    const prefix = uniquePrefix();
+    const [factory, stranger] = [open(prefix), open(prefix)];
+    const [key, other] = keysOfEach() as [string, string];
+    const [first, next] = [1, 2].map(() => factory.new(key, '60s', { token: 'mine' })) as [lock.Lock, lock.Lock];
+    const held = [await first.lock(), await factory.new(other, '60s').lock()] as const;
+    for (const moving of [key, other]) await moveSlot(cluster, String(slot(moving)));
+    // This node tells late where the key is now; of the others we hear at once that slots have moved.
+    const [source] = cluster.nodes as [RedisServer];
+    source.pause();
+    try {
+      const released = held[0].unlock();
+      await held[1].unlock();
+      await eventually(() => next.tryLock({ signal: AbortSignal.timeout(100) }), 1_800);
+      await released;
+    } finally {
+      source.resume();
+    }
+    await sleep(200);
+    await expect(stranger.new(key, '60s').tryLock()).rejects.toBeInstanceOf(lock.NotObtainedError);
+    await next.unlock();
+  });
+
   it('what a node did for a wait that has been served and is over is undone, and nothing is while it is held', async () => {
     const prefix = uniquePrefix();
     const client = new Cluster(startupNodes(cluster), { lazyConnect: true });
@@ -237,19 +260,9 @@ describeWithOwnRedis('locks on a cluster of three masters', () => {
   });
 
   it('a connection that died without a word is opened anew, though other nodes answer', async () => {
-    const proxies = cluster.nodes.map(({ port }) => new TcpProxy(port));
-    await Promise.all(proxies.map((proxy) => proxy.listen()));
-    const natMap = Object.fromEntries(
-      cluster.nodes.map(({ host, port }, at) => [`${host}:${port}`, { host, port: proxies[at]!.port }]),
-    );
-    const client = new Cluster(Object.values(natMap), { natMap, lazyConnect: true });
+    const { proxies, client } = await behindProxies(cluster);
     const factory = lock.open({ provider: 'redis', client, prefix: uniquePrefix(), commandTimeout: '500ms' });
-    // By the default division of the slots.
-    const keys = [0, 6_000, 12_000].map((least) => {
-      let n = 0;
-      while (slot(`{${n}}`) < least || slot(`{${n}}`) >= least + 5_000) n += 1;
-      return `{${n}}`;
-    });
+    const keys = keysOfEach();
     const use = async (key: string): Promise<void> => (await factory.new(key, '5s').tryLock()).unlock();
     for (const key of keys) await use(key);
     const held = await factory.new(`${keys[0]}held`, '2s', { renew: true }).lock();
@@ -268,6 +281,26 @@ describeWithOwnRedis('locks on a cluster of three masters', () => {
     await served;
     expect(isHeld).toBe(true);
   }, 60_000);
+
+  it('a master that takes connections and says nothing keeps nobody from being told by the others', async () => {
+    const { proxies, client } = await behindProxies(cluster);
+    const prefix = uniquePrefix();
+    const [silent, other] = keysOfEach() as [string, string];
+    proxies[0]!.hold();
+    const [ours, theirs] = [1, 2].map(() => lock.open({ provider: 'redis', client, prefix, ...PATIENT })) as [
+      lock.LockFactory,
+      lock.LockFactory,
+    ];
+    try {
+      // The first one to wait finds it out.
+      await eventually(() => isToldAtOnce(ours, theirs, other), 10_000);
+      proxies[0]!.release();
+      await eventually(() => isToldAtOnce(ours, theirs, silent), 10_000);
+    } finally {
+      await Promise.all([ours, theirs].map((factory) => factory.close(500).catch(() => undefined)));
+      await Promise.all(proxies.map((proxy) => proxy.close()));
+    }
+  });
 
   it('does not keep an idle process alive, and its connections stay open until then', async () => {
     const script = `
@@ -331,6 +364,25 @@ describeWithOwnRedis('locks on a cluster of three masters', () => {
     await isToldAtOnce(factory, other, again);
   });
 });
+
+/** A client that reaches each node through a network of the test. */
+async function behindProxies({ nodes }: RedisCluster): Promise<{ proxies: readonly TcpProxy[]; client: Cluster }> {
+  const proxies = nodes.map(({ port }) => new TcpProxy(port));
+  await Promise.all(proxies.map((proxy) => proxy.listen()));
+  const natMap = Object.fromEntries(
+    nodes.map(({ host, port }, at) => [`${host}:${port}`, { host, port: proxies[at]!.port }]),
+  );
+  return { proxies, client: new Cluster(Object.values(natMap), { natMap, lazyConnect: true }) };
+}
+
+/** A key on each of three masters, by the default division of the slots. */
+function keysOfEach(): readonly string[] {
+  return [0, 6_000, 12_000].map((least) => {
+    let n = 0;
+    while (slot(`{${n}}`) < least || slot(`{${n}}`) >= least + 5_000) n += 1;
+    return `{${n}}`;
+  });
+}
 
 /** As an operator does with an empty importing and migrating state: keys first, then the owner, told to everybody. */
 async function moveSlot(

@@ -649,6 +649,17 @@ describe('a server of the test, with a second connection that hears', () => {
     controller.abort();
   });
 
+  it('one that lets us hear later than is waited for is heard from then on', async () => {
+    const locks = open(({ op }) => (op === 'C' ? 0 : held()));
+    server.besides.subscribe = () => sleep(1_300);
+    const controller = new AbortController();
+    const wait = locks.new('k', '60s').lock({ signal: controller.signal });
+    wait.catch(() => undefined);
+    await eventually(() => expect(entries().length).toBeGreaterThan(0));
+    expect(ears()).toHaveLength(1);
+    controller.abort();
+  });
+
   it('one failure is one, however many wait', async () => {
     const locks = open(({ op }) => (op === 'C' ? 0 : held()));
     server.besides.subscribe = () => sleep(20).then(() => Promise.reject(new Error('Connection is closed.')));

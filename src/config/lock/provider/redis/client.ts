@@ -40,6 +40,8 @@ const OWN_CLUSTER: Partial<ClusterOptions> = {
   clusterRetryStrategy: () => null,
   clusterNodeRetryStrategy: () => null,
   enableOfflineQueue: true,
+  // It would ask one node of them, by chance, and wait for it without end.
+  enableReadyCheck: false,
   enableAutoPipelining: false,
   keyPrefix: '',
   scaleReads: 'master',

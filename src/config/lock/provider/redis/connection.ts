@@ -16,9 +16,6 @@ import { Evaluator, type Asking } from './evaluate.js';
 import { isForNow, isReplyError } from './reply_error.js';
 import type { Carrier } from './run.js';
 
-/** A server that does not even say whether it lets us listen is polled meanwhile. */
-const LISTEN_LIMIT: Milliseconds = 1_000;
-
 /**
  * Where it failed, waiters poll for so long before it is tried again, and for twice as long each time it fails once more on the same
  * connection: each try may take a connection of its own.
@@ -160,10 +157,9 @@ export class Connection implements Carrier {
     const client = this.#client;
     if (this.listening || this.#mute || client?.status !== 'ready') return this.listening;
     if (performance.now() < Math.max(this.#deafUntil, this.#restUntil)) return false;
-    const over = AbortSignal.timeout(LISTEN_LIMIT);
     this.#use(1, false);
     try {
-      await unless(over, this.#ears.add(nodesOf(client, 'master')));
+      await this.#ears.add(nodesOf(client, 'master'));
       this.listening = this.#client === client && this.#ears.any;
       if (this.listening) this.#heardSince = performance.now();
     } catch (error) {

@@ -4,7 +4,7 @@ import { inTime } from './at_most.js';
 import { answers, disconnect, plain } from './client.js';
 import { isReplyError } from './reply_error.js';
 
-/** A second connection that says nothing for so long when it is asked is dead. */
+/** A second connection that says nothing for so long when it is asked is dead; a server, when it should let us hear, is left out. */
 const SILENCE: Milliseconds = 1_000;
 
 /**
@@ -13,7 +13,7 @@ const SILENCE: Milliseconds = 1_000;
  * connection that listens can do nothing else, so that each gets a second one beside it.
  */
 export class Ears {
-  /** The connections that hear or will hear, by the connection of the commands. */
+  /** The connections that hear, or will if it is soon enough to be waited for; by the connection of the commands. */
   readonly #ears = new Map<Redis, Promise<Redis>>();
   /** Those of them that are second connections. */
   readonly #seconds = new Set<Redis>();
@@ -39,13 +39,13 @@ export class Ears {
   }
 
   /**
-   * Hears these servers, too; those that cannot be reached are left out.
+   * Hears these servers, too; those that cannot be reached, or are silent, are left out, and may be heard later.
    * @returns whether there was a new one
    * @throws ReplyError when it is refused; any error when none is heard
    */
   async add(nodes: readonly Redis[]): Promise<boolean> {
     const added = nodes.filter((node) => !this.#ears.has(node));
-    for (const node of added) this.#ears.set(node, this.#open(node));
+    for (const node of added) this.#ears.set(node, this.#soon(node));
     const outcomes = await Promise.allSettled(nodes.map((node) => this.#ears.get(node)!));
     const reasons = outcomes.flatMap((outcome) => (outcome.status === 'rejected' ? [outcome.reason as Error] : []));
     const refusal = reasons.find(isReplyError) ?? (reasons.length === nodes.length ? reasons[0] : undefined);
@@ -72,6 +72,20 @@ export class Ears {
     this.#ears.clear();
     for (const ear of this.#seconds) disconnect(ear);
     this.#seconds.clear();
+  }
+
+  /** One that says nothing keeps nobody waiting who wants to hear the others. */
+  async #soon(node: Redis): Promise<Redis> {
+    const opened = this.#open(node);
+    try {
+      return await inTime(SILENCE, opened);
+    } catch (error) {
+      opened.then(
+        () => this.#ears.set(node, opened),
+        () => undefined,
+      );
+      throw error;
+    }
   }
 
   async #open(node: Redis): Promise<Redis> {

@@ -1,11 +1,19 @@
 import { Words, WrittenCommand, type Told } from '../../../redis/command.js';
 import type { RedisClient } from './client.js';
+import { ELSEWHERE } from './reply_error.js';
 import type { Run } from './run.js';
 import { SCRIPT, SCRIPT_SHA } from './script.js';
 
-function sendOn(client: RedisClient, command: WrittenCommand): void {
-  if (client.isCluster) command.sentBy((one) => client.sendCommand(one));
-  else client.sendCommand(command);
+/**
+ * On a cluster ioredis follows a slot that moves, and sends again by itself: `TRYAGAIN` is left to who asked, and so is a command
+ * that is past the time at which it could be sent.
+ */
+function sendOn(client: RedisClient, command: WrittenCommand, run: Run): void {
+  if (!client.isCluster) return void client.sendCommand(command);
+  command.sentBy(
+    (one) => client.sendCommand(one),
+    ({ message }) => message.startsWith('TRYAGAIN') || (ELSEWHERE.test(message) && run.isPast),
+  );
 }
 
 /** What is asked for, and who is told of it. */
@@ -47,7 +55,7 @@ export class Evaluator {
     const text = run.written(BY_NAME.written);
     // A cluster's client leaves its marks on a command.
     if (client.isCluster || !this.#command?.free) this.#command = BY_NAME.command(run.guard);
-    sendOn(client, this.#command.saying(text, new Evaluation(client, asking)));
+    sendOn(client, this.#command.saying(text, new Evaluation(client, asking)), run);
   }
 }
 
@@ -72,6 +80,6 @@ class Evaluation implements Told {
     const again = asking.request(true);
     if (again.operations.length === 0) return asking.answered([]);
     const text = again.written(BY_TEXT.written);
-    sendOn(this.client, BY_TEXT.command(again.guard).saying(text, asking));
+    sendOn(this.client, BY_TEXT.command(again.guard).saying(text, asking), again);
   }
 }

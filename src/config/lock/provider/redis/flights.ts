@@ -1,3 +1,4 @@
+import { setImmediate as atEndOfTurn } from 'node:timers';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { timerDelay, type Milliseconds } from '../../../../duration.js';
 import { ProviderError, ProviderUnreachableError } from '../../errors.js';
@@ -6,10 +7,19 @@ import { plain } from './client.js';
 import type { Connection } from './connection.js';
 import { Flight, type Landing } from './flight.js';
 import type { Operation } from './operation.js';
-import { FOR_ONE, isReplyError, NOT_HERE, NOT_NOW } from './reply_error.js';
+import { ELSEWHERE, FOR_ONE, isReplyError, NOT_HERE, NOT_NOW } from './reply_error.js';
 
 const FIRST_PAUSE: Milliseconds = 20;
 const LAST_PAUSE: Milliseconds = 500;
+
+/**
+ * An answer to more than one of so many parts of all that is under way is told in parts, each in a turn of the event loop of its
+ * own. So what is asked next leaves in parts, too, and the server works on one while we are at another; told at once, those who
+ * ask again and again would all wait for the server together, and the server for them. Measured with keys that nobody else
+ * wants: with 32, 64 and 128 of them 1.5 to 1.8 times as many locks as without parts; with 3, 6 or 8 parts no more.
+ */
+const PARTS = 4;
+const LEAST_PART = 2;
 
 /** Where the connection is still being made, silence counts from so much later. */
 const CONNECTING: Milliseconds = 1_000;
@@ -96,10 +106,33 @@ export class Flights {
       return this.#land(flight);
     }
     flight.rest();
-    if (error === undefined) this.#answered(flight, reply);
-    else this.#failed(flight, error);
+    if (error !== undefined) this.#failed(flight, error);
+    else if (typeof reply === 'number') return this.#tellInParts(flight, reply);
+    else this.#answered(flight, reply);
+    this.#goOn(flight);
+  }
+
+  #goOn(flight: Flight): void {
     if (flight.open.length > 0 && !flight.errand) void this.#persist(flight);
     else this.#end(flight);
+  }
+
+  /** All went as it does as a rule: nothing depends on what is told first, this or other news that comes meanwhile. */
+  #tellInParts(flight: Flight, reply: number): void {
+    this.#heardFrom(flight.server);
+    const run = flight.run!;
+    const { operations } = run;
+    const held = heldBack(flight);
+    const underWay = this.#underWay.reduce((sum, { open }) => sum + open.length, 0);
+    const part = Math.max(LEAST_PART, Math.ceil(underWay / PARTS));
+    const tell = (from: number): void => {
+      const end = Math.min(from + part, operations.length);
+      flight.open = [...held, ...operations.slice(end)];
+      for (let at = from; at < end; at += 1) operations[at]!.resolve(run.replyTo(at, reply));
+      if (end === operations.length) this.#goOn(flight);
+    };
+    tell(0);
+    for (let from = part; from < operations.length; from += part) atEndOfTurn(tell, from);
   }
 
   /** Asks again, and opens the connection for it if need be, until everything is answered or the time is up. */
@@ -172,7 +205,7 @@ export class Flights {
   /** Gives an operation its reply; false when it must be asked again, for nothing was done. */
   #settle(flight: Flight, operation: Operation, reply: unknown): boolean {
     if (!(reply instanceof Error)) operation.resolve(reply);
-    else if (!NOT_NOW.test(reply.message)) operation.reject(refused(reply));
+    else if (!this.#isForLater(reply)) operation.reject(refused(reply));
     else {
       operation.notRun();
       flight.why = plain(reply);
@@ -180,6 +213,11 @@ export class Flights {
       return false;
     }
     return true;
+  }
+
+  /** Of another node of a cluster we are told only when what was asked was not to be sent there as it was. */
+  #isForLater(refusal: Error): boolean {
+    return NOT_NOW.test(refusal.message) || (this.connection.cluster && ELSEWHERE.test(refusal.message));
   }
 
   #land(flight: Flight): void {

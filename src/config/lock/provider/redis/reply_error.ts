@@ -4,6 +4,9 @@ export const NOT_NOW = /(?:^|: -)(?:READONLY|MASTERDOWN|LOADING|CLUSTERDOWN|TRYA
 /** Of these, what another server must be asked for: this one is no master (any more). */
 export const NOT_HERE = /READONLY|MASTERDOWN/;
 
+/** Where a node of a cluster says that another has what was asked for. */
+export const ELSEWHERE = /^(?:MOVED|ASK)\b/;
+
 /** What it refuses a connection for the moment; what else it refuses one it refuses for good. */
 const NOT_YET = /max number of clients|redirect to does not exist/;
 

@@ -87,6 +87,11 @@ export class Run {
     if (others.length > 0) this.#addOthers(others, yields);
   }
 
+  /** Whether something of it should not be sent any more, or not behind what was sent since. */
+  get isPast(): boolean {
+    return this.operations.some((operation) => operation.cancelled || operation.isOvertaken?.());
+  }
+
   /**
    * The command in Redis' protocol.
    * @param script the words that say which script is run
