@@ -1317,10 +1317,10 @@ export const BROKEN = [
     only: 'first under the same token',
   },
   {
-    promise: 'what is asked on the answers to many leaves in parts',
+    promise: 'what is asked on the answers to many leaves in halves',
     file: lock('provider/redis/flights.ts'),
-    from: 'const PARTS = 4;',
-    to: 'const PARTS = 1;',
+    from: 'const FEW = 2;',
+    to: 'const FEW = 0;',
     tests: ['test/config/lock/provider/redis_wire.test.ts'],
     only: 'on the answers to many',
   },
