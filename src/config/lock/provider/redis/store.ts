@@ -260,8 +260,6 @@ export class RedisStore implements LockStore, WaitHost, TurnsHost {
   #begin(ask: Ask, line: Line | undefined): Wait {
     const before = waitOf(ask);
     if (before && !before.over) return before;
-    // Under a token of one's own both have the same value: undoing a late grant of the first would end the hold of the second.
-    if (before?.value === ask.value) this.#turns.forget(before);
     const wait = new Wait(ask, line, this);
     ask.memo = wait;
     return wait;

@@ -52,11 +52,6 @@ export class Turns implements Listener {
     if (this.#gone.size > REMEMBERED) this.#gone.delete(this.#gone.keys().next().value!);
   }
 
-  /** A grant that still comes for it is nobody's business any more. */
-  forget({ wid }: Wait): void {
-    this.#gone.delete(wid);
-  }
-
   wanted(): boolean {
     return this.#inLine.size > 0;
   }
