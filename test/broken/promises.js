@@ -731,7 +731,7 @@ export const BROKEN = [
     from: 'if (!this.#connection.cluster || typeof reply',
     to: 'if (true || typeof reply',
     tests: ['test/config/lock/provider/redis_cluster.test.ts'],
-    only: 'while its slot moved',
+    only: 'is over is undone',
   },
   {
     promise: "a release under a token of one's own is not sent again behind the next hold",

@@ -201,6 +201,9 @@ export function inversions(holds, losses, ttl) {
   return found;
 }
 
+/** A hold goes from hand to hand inside a process for so many milliseconds without a question: who asks meanwhile may have a lost one. */
+const COHORT = 10;
+
 /**
  * Whether the first of two holds may have been forgotten by the server when the second began.
  * @param {Hold} first
@@ -211,7 +214,10 @@ export function inversions(holds, losses, ttl) {
 function excused(first, second, losses, ttl) {
   return losses.some(
     ({ from, to, key = first.key }) =>
-      key === first.key && Math.min(first.asked, second.asked) < to && second.from >= from && second.from < to + ttl,
+      key === first.key &&
+      Math.min(first.asked, second.asked) < to + COHORT &&
+      second.from >= from &&
+      second.from < to + ttl,
   );
 }
 

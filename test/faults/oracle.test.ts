@@ -37,6 +37,13 @@ describe('the oracle on exclusion', () => {
     expect(overlaps(both, [{ from: 70, to: 75 }], TTL)).toHaveLength(1);
     expect(overlaps([hold('a', 200, 290, 1), hold('b', 250, 260, 2)], [{ from: 40, to: 45 }], TTL)).toHaveLength(1);
   });
+
+  it('excuses one that was asked for after the loss for as long as a hold goes on inside a process', () => {
+    const after = (asked: number): unknown[] =>
+      overlaps([hold('a', 57, 90, 1, { asked }), hold('b', 60, 70, 2)], [{ from: 40, to: 45 }], TTL);
+    expect(after(54)).toEqual([]);
+    expect(after(56)).toHaveLength(1);
+  });
 });
 
 describe('the oracle on fences', () => {
