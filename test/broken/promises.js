@@ -1263,7 +1263,7 @@ export const BROKEN = [
   {
     promise: 'a release that was held back counts as done, whoever was first',
     file: lock('provider/redis/store.ts'),
-    from: 'reply !== 0 || repeated || heldBack',
+    from: 'reply !== 0 || repeated || forestalled',
     to: 'reply !== 0 || repeated',
     tests: [SCRIPTED],
     only: 'held back is sent when',
@@ -1323,6 +1323,22 @@ export const BROKEN = [
     to: 'const FEW = 0;',
     tests: ['test/config/lock/provider/redis_wire.test.ts'],
     only: 'on the answers to many',
+  },
+  {
+    promise: 'what was held back and is over keeps no call open',
+    file: lock('provider/redis/flights.ts'),
+    from: 'flight.open = [...heldBack(flight), ',
+    to: 'flight.open = [...(flight.run?.overtaken ?? []), ',
+    tests: ['test/config/lock/provider/redis_late.test.ts'],
+    only: 'keeps no call of many open',
+  },
+  {
+    promise: 'a release that an undoing came before is one',
+    file: lock('provider/redis/namesakes.ts'),
+    from: '?? []) operation.forestalled = true;',
+    to: '?? []) void operation;',
+    tests: [SCRIPTED],
+    only: 'for the undoing of a wait came first',
   },
   {
     promise: 'a silent master keeps nobody from hearing the others',

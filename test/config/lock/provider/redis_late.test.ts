@@ -51,6 +51,23 @@ describeWithOwnRedis('what is still on its way when a hold has gone on', () => {
     }
   });
 
+  it("a release under a token of one's own that was held back, and is over, keeps no call of many open", async () => {
+    const [first, next] = [1, 2].map(() => locks.new('k', '60s', { token: 'host-1' })) as [lock.Lock, lock.Lock];
+    // What the server says in the meantime arrives together.
+    proxy.delay({ replies: 20 });
+    await first.lock();
+    await server.cli('script', 'flush');
+    const many = Promise.all(Array.from({ length: 40 }, (_, n) => locks.new(`many ${n}`, '60s').tryLock()));
+    const released = first.unlock();
+    await sleep(1);
+    await next.tryLock();
+    await Promise.all([released, ...(await many).map((one) => one.unlock()), next.unlock()]);
+    proxy.delay({});
+    const closing = performance.now();
+    await locks.close('4s');
+    expect(performance.now() - closing).toBeLessThan(1_000);
+  });
+
   it('a question shortens no hold that was lengthened since', async () => {
     const { held, deliver } = await takenBesides('k', '5s');
     await held.refresh('60s');

@@ -185,6 +185,24 @@ describe('locks on a server of the test', () => {
       await next.unlock();
     });
 
+    it('a release that finds nothing, for the undoing of a wait came first, counts as one', async () => {
+      let fails = true;
+      const moving = replyError('TRYAGAIN Multiple keys request during rehashing of slot');
+      const locks = open(({ op }) => {
+        if (op === 'C') return 1;
+        if (op === 'R') return fails ? moving : 0;
+        return ops() === 'T' ? microseconds() : new Promise(() => undefined);
+      });
+      const [first, next] = [locks.new('k', '60s', own), locks.new('k', '60s', own)];
+      await first.lock();
+      const released = first.unlock();
+      await eventually(() => expect(ops()).toContain('R'));
+      await expect(next.tryLock({ signal: AbortSignal.timeout(50) })).rejects.toThrow('timeout');
+      await eventually(() => expect(ops()).toContain('C'));
+      fails = false;
+      await released;
+    });
+
     it('a refresh that is answered late takes nothing from it', async () => {
       const locks = open(({ op }) => (op === 'X' ? sleep(150, 1) : op === 'T' || op === 'O' ? microseconds() : 1));
       const [first, next] = [locks.new('k', '60ms', own), locks.new('k', '60s', own)];

@@ -40,8 +40,6 @@ const OWN_CLUSTER: Partial<ClusterOptions> = {
   clusterRetryStrategy: () => null,
   clusterNodeRetryStrategy: () => null,
   enableOfflineQueue: true,
-  // It would ask one node of them, by chance, and wait for it without end.
-  enableReadyCheck: false,
   enableAutoPipelining: false,
   keyPrefix: '',
   scaleReads: 'master',

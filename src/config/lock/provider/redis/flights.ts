@@ -128,9 +128,8 @@ export class Flights {
     const run = flight.run!;
     const { operations } = run;
     const half = Math.ceil(operations.length / 2);
-    const held = heldBack(flight);
     const tell = (from: number, end: number): void => {
-      flight.open = [...held, ...operations.slice(end)];
+      flight.open = [...heldBack(flight), ...operations.slice(end)];
       for (let at = from; at < end; at += 1) operations[at]!.resolve(run.replyTo(at, reply));
     };
     tell(0, half);

@@ -64,6 +64,11 @@ export class Namesakes {
     }
   }
 
+  /** The hold under that name was ended by an undoing: a release that finds nothing any more has what it wanted. */
+  ended(key: string, value: string): void {
+    for (const operation of this.#ends.get(nameOf(key, value))?.keys() ?? []) operation.forestalled = true;
+  }
+
   /** The wait that came after this one under the same name, and still waits or holds. */
   later(wait: Wait, value = wait.value): Wait | undefined {
     const { ask } = wait;

@@ -24,8 +24,8 @@ export class Operation {
   flight: { readonly server: string; readonly why: Error | undefined; left(): void } | undefined = undefined;
   /** Whether it has come too late to be sent: it would find what somebody else has asked for since. */
   isOvertaken: (() => boolean) | undefined = undefined;
-  /** Whether it was held back for that once: somebody else may have ended the hold meanwhile. */
-  heldBack = false;
+  /** Whether something else may have ended the hold before it did: it was held back for that, or an undoing of another wait came first. */
+  forestalled = false;
   /** Who wants to know that it is answered, or is not any more. */
   onOver: (() => void) | undefined = undefined;
   #receiver: Receiver | undefined;

@@ -56,7 +56,7 @@ export class Run {
     for (const operation of operations) {
       if (operation.cancelled) continue;
       if (operation.isOvertaken?.()) {
-        operation.heldBack = true;
+        operation.forestalled = true;
         overtaken = [...overtaken, operation];
         continue;
       }

@@ -249,7 +249,10 @@ export class RedisStore implements LockStore, WaitHost, TurnsHost {
       if (isOthers && entry === '') return undefined;
       const promised = new Promised<unknown>();
       const whose = isOthers ? randomText(22) : value;
-      const reading = new Reading(promised, asItIs);
+      const reading = new Reading(promised, (reply) => {
+        if (reply !== 0 && !ask.random) this.#namesakes.ended(ask.key, whose);
+        return reply;
+      });
       this.#namesakes.add(wait, this.#send('C', ask, whose, undefined, [entry], reading, 0, true));
       return promised.promise;
     };
@@ -427,8 +430,8 @@ function contend({ place }: Ask, contended: boolean): void {
 const CONTENDED = 'contended';
 
 /** What the replies mean; a "not yours" to what was sent again means that the first one had arrived. */
-const asItIs = (reply: unknown): unknown => reply;
-const wasHeld = (reply: unknown, { repeated, heldBack }: Operation): boolean => reply !== 0 || repeated || heldBack;
+const wasHeld = (reply: unknown, { repeated, forestalled }: Operation): boolean =>
+  reply !== 0 || repeated || forestalled;
 const timeLeft = (reply: unknown): Milliseconds => (reply === -3 ? 0 : orForever(reply as number));
 
 /** Redis says -1 for a key that never expires. */
