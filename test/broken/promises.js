@@ -726,14 +726,6 @@ export const BROKEN = [
     tests: [RENEWAL],
   },
   {
-    promise: 'what a cluster does for a wait that was given up is undone',
-    file: lock('provider/redis/store.ts'),
-    from: 'if (!this.#connection.cluster || typeof reply',
-    to: 'if (true || typeof reply',
-    tests: ['test/config/lock/provider/redis_cluster.test.ts'],
-    only: 'is over is undone',
-  },
-  {
     promise: "a release under a token of one's own is not sent again behind the next hold",
     file: lock('provider/redis/store.ts'),
     from: '    if (ask.random) return;\n    this.#namesakes.answered(wait);',
@@ -1323,6 +1315,14 @@ export const BROKEN = [
     to: 'const FEW = 0;',
     tests: ['test/config/lock/provider/redis_wire.test.ts'],
     only: 'on the answers to many',
+  },
+  {
+    promise: 'what was given up is not sent on to another master behind its undoing',
+    file: lock('provider/redis/run.ts'),
+    from: 'operation.cancelled || operation.isOvertaken?.());',
+    to: 'operation.isOvertaken?.());',
+    tests: ['test/config/lock/provider/redis_cluster.test.ts'],
+    only: 'behind its undoing',
   },
   {
     promise: 'what was held back and is over keeps no call open',

@@ -2,10 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, expect, it } from '@jest/globals';
 import { Cluster, Redis, type ClusterOptions } from 'ioredis';
 import { lock } from 'mcube-lock';
-import { randomToken } from '../../../../src/config/lock/lease.js';
-import { RedisStore } from '../../../../src/config/lock/provider/redis/index.js';
 import { lineOf, slot } from '../../../../src/config/lock/provider/redis/slots.js';
-import type { Wait } from '../../../../src/config/lock/provider/redis/wait.js';
 import { handOver, isToldAtOnce, PATIENT } from '../../../support/hand_over.js';
 import { keepsLockPromises } from '../../../support/lock_promises.js';
 import { isAlive, runScript } from '../../../support/child.js';
@@ -192,9 +189,9 @@ describeWithOwnRedis('locks on a cluster of three masters', () => {
     const [key, other] = keysOfEach() as [string, string];
     const [first, next] = [1, 2].map(() => factory.new(key, '60s', { token: 'mine' })) as [lock.Lock, lock.Lock];
     const held = [await first.lock(), await factory.new(other, '60s').lock()] as const;
-    for (const moving of [key, other]) await moveSlot(cluster, String(slot(moving)));
+    const source = await moveSlot(cluster, String(slot(key)));
+    await moveSlot(cluster, String(slot(other)));
     // This node tells late where the key is now; of the others we hear at once that slots have moved.
-    const [source] = cluster.nodes as [RedisServer];
     source.pause();
     try {
       const released = held[0].unlock();
@@ -209,36 +206,30 @@ describeWithOwnRedis('locks on a cluster of three masters', () => {
     await next.unlock();
   });
 
-  it('what a node did for a wait that has been served and is over is undone, and nothing is while it is held', async () => {
+  it('a question that its node sends to another master takes nothing there behind its undoing', async () => {
     const prefix = uniquePrefix();
-    const client = new Cluster(startupNodes(cluster), { lazyConnect: true });
-    const store = new RedisStore(client, { prefix });
-    const ask = {
-      key: 'served',
-      ttl: 60_000,
-      longest: 60_000,
-      value: randomToken(),
-      until: Infinity,
-      random: true,
-      plain: true,
-      memo: undefined,
-    };
+    const [factory, stranger] = [open(prefix), open(prefix)];
+    const [key, other] = keysOfEach() as [string, string];
+    await (await factory.new(key, '60s').lock()).unlock();
+    const held = await factory.new(other, '60s').lock();
+    const source = await moveSlot(cluster, String(slot(key)));
+    await moveSlot(cluster, String(slot(other)));
+    const controller = new AbortController();
+    source.pause();
     try {
-      const grant = await store.obtain(ask, performance.now());
-      expect(grant).toMatchObject({ granted: true });
-      const wait = ask.memo as unknown as Wait;
-      store.strayed(wait, 1);
-      await sleep(50);
-      expect(await client.get(`${prefix}served`)).toBe(ask.value);
-      await store.release(ask);
-      // A question that was sent again takes the key for it once more.
-      await client.set(`${prefix}served`, ask.value, 'PX', 60_000);
-      store.strayed(wait, 2);
-      await eventually(async () => expect(await client.exists(`${prefix}served`)).toBe(0));
+      const asked = factory.new(key, '60s').tryLock({ signal: controller.signal });
+      asked.catch(() => undefined);
+      await held.unlock();
+      const sibling = factory.new(`${key}beside`, '60s');
+      await eventually(() => sibling.tryLock({ signal: AbortSignal.timeout(100) }), 1_800);
+      controller.abort(new Error('enough'));
+      await expect(asked).rejects.toThrow('enough');
+      await sibling.unlock();
     } finally {
-      await store.close(500);
-      client.disconnect();
+      source.resume();
     }
+    await sleep(200);
+    await (await stranger.new(key, '60s').tryLock()).unlock();
   });
 
   it('a connection that is cut is healed, and who stood in line is served', async () => {
@@ -384,12 +375,15 @@ function keysOfEach(): readonly string[] {
   });
 }
 
-/** As an operator does with an empty importing and migrating state: keys first, then the owner, told to everybody. */
+/**
+ * As an operator does with an empty importing and migrating state: keys first, then the owner, told to everybody.
+ * @returns who had it before
+ */
 async function moveSlot(
   cluster: RedisCluster,
   which: string,
   on: { begun?: (source: RedisServer, target: RedisServer) => Promise<void>; moved?: () => Promise<void> } = {},
-): Promise<void> {
+): Promise<RedisServer> {
   const ids = await Promise.all(cluster.nodes.map((node) => node.cli('cluster', 'myid')));
   const owns = await Promise.all(cluster.nodes.map((node) => node.cli('cluster', 'countkeysinslot', which)));
   const from = owns.findIndex((count) => count !== '0');
@@ -405,6 +399,7 @@ async function moveSlot(
   }
   await on.moved?.();
   for (const node of [target, source, ...cluster.nodes]) await node.cli('cluster', 'setslot', which, 'node', ids[to]!);
+  return source;
 }
 
 describeWithOwnRedis('locks on a cluster that speaks RESP2', () => {

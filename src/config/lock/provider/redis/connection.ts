@@ -96,22 +96,17 @@ export class Connection implements Carrier {
    * Runs the script once.
    * @param request as that of `Asking`
    * @param signal nobody waits for the answer any more; what was sent cannot be called back
-   * @param strayed is told of an answer that comes after that
+   * @param late is told when an answer comes after that
    * @throws ReplyError when the server refused the call as a whole; any other error when the answer did not come
    */
-  async run(
-    request: Asking['request'],
-    signal: AbortSignal,
-    errand: boolean,
-    strayed: Asking['answered'],
-  ): Promise<unknown> {
+  async run(request: Asking['request'], signal: AbortSignal, errand: boolean, late: () => void): Promise<unknown> {
     this.#use(1, errand);
     try {
       const client = this.isOpen ? this.#client! : await unless(signal, this.#open());
       return await unless(
         signal,
         new Promise((resolve, reject) => {
-          const answered = (reply: unknown): void => (signal.aborted ? strayed(reply) : resolve(reply));
+          const answered = (reply: unknown): void => (signal.aborted ? late() : resolve(reply));
           this.#evaluator.evaluate(client, { request, answered, failed: reject });
         }),
       );

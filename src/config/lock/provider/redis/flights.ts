@@ -103,7 +103,7 @@ export class Flights {
   /** Ends with the answer or with the time, whichever comes first; the other finds it ended. */
   #heard(flight: Flight, reply: unknown, error?: unknown): void {
     if (flight.over) {
-      if (error === undefined) this.#strayed(flight, reply);
+      if (error === undefined) this.#heardFrom(flight.server);
       return this.#land(flight);
     }
     flight.rest();
@@ -159,18 +159,8 @@ export class Flights {
       (refused) => flight.request(refused),
       flight.signal,
       flight.errand,
-      (reply) => this.#strayed(flight, reply),
+      () => this.#heardFrom(flight.server),
     );
-  }
-
-  /** Nobody waits for the flight any more. */
-  #strayed(flight: Flight, reply: unknown): void {
-    this.#heardFrom(flight.server);
-    const { run } = flight;
-    run!.operations.forEach((operation, at) => {
-      const one = run!.replyTo(at, reply);
-      if (!(one instanceof Error)) operation.resolve(one);
-    });
   }
 
   #heardFrom(server: string): void {

@@ -6,8 +6,6 @@ import type { Letter } from './script.js';
 export interface Receiver {
   answered(reply: unknown, operation: Operation): void;
   failed(error: Error, operation: Operation): void;
-  /** The server has done it after all, though the receiver was told that it failed. */
-  readonly strayed?: ((reply: unknown) => void) | undefined;
 }
 
 /** One operation on its way to the server. */
@@ -29,8 +27,6 @@ export class Operation {
   /** Who wants to know that it is answered, or is not any more. */
   onOver: (() => void) | undefined = undefined;
   #receiver: Receiver | undefined;
-  /** Who was told that it failed. */
-  #failed: Receiver | undefined;
 
   /**
    * @param key the lock's key, prefix included
@@ -60,20 +56,13 @@ export class Operation {
     return this.ttl === undefined ? [this.value, ...this.more] : [this.value, String(this.ttl), ...this.more];
   }
 
-  /** The first of these tells the receiver. An answer that comes later has strayed; else nobody is told any more. */
+  /** The first of these tells the receiver; nobody is told any more after that. */
   resolve(reply: unknown): void {
-    const receiver = this.#over();
-    if (receiver) return receiver.answered(reply, this);
-    const failed = this.#failed;
-    this.#failed = undefined;
-    failed?.strayed?.(reply);
+    this.#over()?.answered(reply, this);
   }
 
   reject(error: Error): void {
-    const receiver = this.#over();
-    if (!receiver) return;
-    this.#failed = receiver;
-    receiver.failed(error, this);
+    this.#over()?.failed(error, this);
   }
 
   /** What was sent did nothing; what was sent before that may have. */
@@ -113,7 +102,6 @@ export class Reading<T> implements Receiver {
   constructor(
     private readonly asker: Asker<T>,
     private readonly read: (reply: unknown, operation: Operation) => T,
-    readonly strayed?: Receiver['strayed'],
   ) {}
 
   answered(reply: unknown, operation: Operation): void {

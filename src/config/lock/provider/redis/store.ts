@@ -7,7 +7,7 @@ import { Batch, BATCH_CAP } from './batch.js';
 import { Operation, Promised, Reading, type Receiver } from './operation.js';
 import type { RedisClient } from './client.js';
 import { Connection } from './connection.js';
-import { FenceBlock, isHeld, Visit } from './fences.js';
+import { FenceBlock, Visit } from './fences.js';
 import { ForeignWatch } from './foreign.js';
 import { Namesakes } from './namesakes.js';
 import { Nudges } from './nudges.js';
@@ -214,15 +214,6 @@ export class RedisStore implements LockStore, WaitHost, TurnsHost {
     }
     const until = this.deadline(wait.sent, wait.ask.ttl);
     wait.tell(this.#visited(wait, wait.sent, reply as number, operation.fences, until));
-  }
-
-  /**
-   * On a cluster ioredis sends again by itself what a node did not run, also behind the undoing of what was given up meanwhile,
-   * and behind the release of what was given by a message. Elsewhere these follow on the same connection.
-   */
-  strayed(wait: Wait, reply: unknown): void {
-    if (!this.#connection.cluster || typeof reply !== 'number' || !wait.ask.random) return;
-    if (wait.over || (wait.visit && !isHeld(wait.visit))) this.#undo(wait);
   }
 
   kick(wait: Wait, receiver: Receiver): Operation {

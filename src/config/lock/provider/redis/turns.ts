@@ -18,7 +18,6 @@ export interface TurnsHost {
   given(wait: Wait, at: Milliseconds, fence: number, until: Milliseconds): void;
   /** It was given the key, which it does not want any more. */
   late(wait: Wait): void;
-  strayed(wait: Wait, reply: unknown): void;
 }
 
 /** Who of this process stands in line on Redis, and whose turn it is by the messages that come from there. */
@@ -91,8 +90,7 @@ export class Turns implements Listener {
     wait.overheard = true;
     const sent = performance.now();
     const promised = new Promised<unknown>();
-    const strayed = (reply: unknown): void => this.host.strayed(wait, reply);
-    const question = this.host.kick(wait, new Reading(promised, (reply) => reply, strayed));
+    const question = this.host.kick(wait, new Reading(promised, (reply) => reply));
     wait.confirmation = question;
     const reply = await promised.promise.catch(() => undefined);
     wait.heardOf(question);

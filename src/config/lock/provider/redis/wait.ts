@@ -8,8 +8,6 @@ import type { Visit } from './fences.js';
 /** Whom a wait brings the replies to its questions. */
 export interface WaitHost {
   replied(wait: Wait, reply: unknown, operation: Operation): void;
-  /** The reply to a question that it was told had failed. */
-  strayed(wait: Wait, reply: unknown): void;
 }
 
 /** One acquisition, as the store follows it: what was asked, whether it stands in line on Redis, what it was given. */
@@ -101,10 +99,6 @@ export class Wait implements Receiver {
   answered(reply: unknown, operation: Operation): void {
     this.isAnswered = true;
     this.host.replied(this, reply, operation);
-  }
-
-  strayed(reply: unknown): void {
-    this.host.strayed(this, reply);
   }
 
   /** Not at once: who fails may be in the middle of giving up. */
