@@ -1303,8 +1303,8 @@ export const BROKEN = [
   {
     promise: 'what is sent on to another master does not come behind the next question',
     file: lock('provider/redis/run.ts'),
-    from: 'operation.cancelled || operation.isOvertaken?.());',
-    to: 'operation.heldBack);',
+    from: 'operation.isOver || operation.isOvertaken?.());',
+    to: 'operation.forestalled);',
     tests: ['test/config/lock/provider/redis_cluster.test.ts'],
     only: 'first under the same token',
   },
@@ -1319,7 +1319,7 @@ export const BROKEN = [
   {
     promise: 'what was given up is not sent on to another master behind its undoing',
     file: lock('provider/redis/run.ts'),
-    from: 'operation.cancelled || operation.isOvertaken?.());',
+    from: 'operation.isOver || operation.isOvertaken?.());',
     to: 'operation.isOvertaken?.());',
     tests: ['test/config/lock/provider/redis_cluster.test.ts'],
     only: 'behind its undoing',

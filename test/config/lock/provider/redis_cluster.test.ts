@@ -183,28 +183,38 @@ describeWithOwnRedis('locks on a cluster of three masters', () => {
     });
   });
 
-  it('a release that its node sends to another master ends no hold that came there first under the same token', async () => {
-    const prefix = uniquePrefix();
-    const [factory, stranger] = [open(prefix), open(prefix)];
-    const [key, other] = keysOfEach(1_000) as [string, string];
-    const [first, next] = [1, 2].map(() => factory.new(key, '60s', { token: 'mine' })) as [lock.Lock, lock.Lock];
-    const held = [await first.lock(), await factory.new(other, '60s').lock()] as const;
-    const source = await moveSlot(cluster, String(slot(key)));
-    await moveSlot(cluster, String(slot(other)));
-    // This node tells late where the key is now; of the others we hear at once that slots have moved.
-    source.pause();
-    try {
-      const released = held[0].unlock();
-      await held[1].unlock();
-      await eventually(() => next.tryLock({ signal: AbortSignal.timeout(100) }), 1_800);
-      await released;
-    } finally {
-      source.resume();
-    }
-    await sleep(200);
-    await expect(stranger.new(key, '60s').tryLock()).rejects.toBeInstanceOf(lock.NotObtainedError);
-    await next.unlock();
-  });
+  it.each([
+    { when: 'while it is waited for', commandTimeout: '5s', from: 1_000, told: 'released' },
+    { when: 'when it has failed', commandTimeout: '1s', from: 3_000, told: 'ERR_LOCK_PROVIDER_UNREACHABLE' },
+  ])(
+    'a release that its node sends to another master $when ends no hold that came there first under the same token',
+    async (row) => {
+      const prefix = uniquePrefix();
+      const [factory, stranger] = [open(prefix, {}, { commandTimeout: row.commandTimeout }), open(prefix)];
+      const [key, other] = keysOfEach(row.from) as [string, string];
+      const [first, next] = [1, 2].map(() => factory.new(key, '60s', { token: 'mine' })) as [lock.Lock, lock.Lock];
+      const held = [await first.lock(), await factory.new(other, '60s').lock()] as const;
+      const source = await moveSlot(cluster, String(slot(key)));
+      await moveSlot(cluster, String(slot(other)));
+      // This node tells late where the key is now; of the others we hear at once that slots have moved.
+      source.pause();
+      try {
+        const released = held[0].unlock().then(
+          () => 'released',
+          (error: lock.ProviderError) => error.code,
+        );
+        await held[1].unlock();
+        if (row.told !== 'released') await released;
+        await eventually(() => next.tryLock({ signal: AbortSignal.timeout(100) }), 1_800);
+        expect(await released).toBe(row.told);
+      } finally {
+        source.resume();
+      }
+      await sleep(200);
+      await expect(stranger.new(key, '60s').tryLock()).rejects.toBeInstanceOf(lock.NotObtainedError);
+      await next.unlock();
+    },
+  );
 
   it('a question that its node sends to another master takes nothing there behind its undoing', async () => {
     const prefix = uniquePrefix();

@@ -51,6 +51,11 @@ export class Operation {
     this.#receiver = receiver;
   }
 
+  /** Whether nobody waits for its answer any more. */
+  get isOver(): boolean {
+    return this.#receiver === undefined;
+  }
+
   /** What the operation takes, as the script reads it. */
   get texts(): readonly string[] {
     return this.ttl === undefined ? [this.value, ...this.more] : [this.value, String(this.ttl), ...this.more];

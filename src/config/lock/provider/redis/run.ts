@@ -89,7 +89,7 @@ export class Run {
 
   /** Whether something of it should not be sent any more, or not behind what was sent since. */
   get isPast(): boolean {
-    return this.operations.some((operation) => operation.cancelled || operation.isOvertaken?.());
+    return this.operations.some((operation) => operation.isOver || operation.isOvertaken?.());
   }
 
   /**
