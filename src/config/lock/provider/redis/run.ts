@@ -119,10 +119,11 @@ export class Run {
   }
 }
 
-/** One list of all: of one alone no copy is made. */
-function inOrder(first: Operation[], second: Operation[], third: Operation[]): readonly Operation[] {
-  if (first.length === 0) return second.length === 0 ? third : third.length === 0 ? second : second.concat(third);
-  return second.length + third.length === 0 ? first : first.concat(second, third);
+/** One list of all: of releases or tries alone, as most are, no copy is made. */
+function inOrder(releases: Operation[], tries: Operation[], others: Operation[]): readonly Operation[] {
+  if (tries.length + others.length === 0) return releases;
+  if (releases.length + others.length === 0) return tries;
+  return releases.concat(tries, others);
 }
 
 function valuesOf(operations: readonly Operation[]): string {
