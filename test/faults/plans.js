@@ -106,7 +106,8 @@ const REDIS = [
   {
     name: 'late',
     fault: 'requests or replies late by up to 1.2 ttl',
-    mood: { lingers: 0.1 },
+    mood: { lingers: 0.3 },
+    keys: 10,
     pause: [20, 150],
     inject: injuries.late,
     wiring: 'proxied',
