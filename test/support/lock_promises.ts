@@ -853,6 +853,14 @@ export function keepsLockPromises(provider: string, open: () => Promise<World>):
       expect(outcome).toEqual({ ran: true, value: 7 });
     });
 
+    it('tryRun refuses what only a wait has: it does not wait', async () => {
+      for (const options of [{ wait: '2s' }, { retry: lock.noRetry() }]) {
+        const trying = world.ours.tryRun(newKey(), '10s', () => 1, options as never);
+        await expect(trying).rejects.toThrow(`options: found "${Object.keys(options)[0]}"`);
+      }
+      expect(await world.ours.tryRun(newKey(), '10s', () => 1, { renew: false })).toEqual({ ran: true, value: 1 });
+    });
+
     it('run takes options, and refuses a routine that is none', async () => {
       const key = newKey();
       const holder = await world.ours.new(key, '10s').lock();

@@ -5,6 +5,7 @@ import { NotObtainedError } from './errors.js';
 import { Lock } from './lock.js';
 import {
   checkText,
+  checkTryOptions,
   DEFAULT_LOCK_TERMS,
   lockTerms,
   LONGEST_TEXT,
@@ -12,6 +13,7 @@ import {
   type LockOptions,
   type LockTerms,
   type OnceTimes,
+  type TryOptions,
 } from './options.js';
 import type { StoreCopy } from './provider/index.js';
 import { checkStore, type LockStore } from './provider/store.js';
@@ -82,19 +84,23 @@ export class LockFactory implements AsyncDisposable {
    * @throws the routine's own error, whatever else failed: that the lock could not be given back either is a warning,
    *   whose `cause` is why. Or what `Lock.lock` throws, or `LockLostError` after a stall, and the routine did not run then
    */
-  async run<T>(key: string, ttl: Duration, routine: Routine<T>, options?: LockOptions): Promise<T> {
-    const lock = this.#for(routine, key, ttl, options, this.#renewed);
-    const inside = this.#inside(lock, routine, 'run', options);
-    await lock.lock();
-    return runHeld(lock, inside, () => lock[Symbol.asyncDispose]());
+  run<T>(key: string, ttl: Duration, routine: Routine<T>, options?: LockOptions): Promise<T> {
+    try {
+      const lock = this.#for(routine, key, ttl, options, this.#renewed);
+      const inside = this.#inside(lock, routine, 'run', options);
+      return runHeld(lock.lock(), inside, giveBack);
+    } catch (error) {
+      return Promise.reject(error);
+    }
   }
 
   /** As `run`, but only if the key is free: `{ ran: false }` when another has it. */
-  async tryRun<T>(key: string, ttl: Duration, routine: Routine<T>, options?: LockOptions): Promise<Outcome<T>> {
+  async tryRun<T>(key: string, ttl: Duration, routine: Routine<T>, options?: TryOptions): Promise<Outcome<T>> {
+    checkTryOptions(options);
     const lock = this.#for(routine, key, ttl, options, this.#renewed);
     const inside = this.#inside(lock, routine, 'tryRun', options);
     if (!(await obtained(lock))) return { ran: false };
-    return { ran: true, value: await runHeld(lock, inside, () => lock[Symbol.asyncDispose]()) };
+    return { ran: true, value: await runHeld(lock, inside, giveBack) };
   }
 
   /**
@@ -114,12 +120,12 @@ export class LockFactory implements AsyncDisposable {
     const inside = this.#inside(lock, routine, 'once');
     if (!(await obtained(lock))) return { ran: false };
     lock.keep(atLeast);
-    return { ran: true, value: await runHeld(lock, inside, () => lock.leave()) };
+    return { ran: true, value: await runHeld(lock, inside, leave) };
   }
 
   /**
    * Rejects every wait, releases every hold (their signals abort with reason `closed`) and gives back what was opened.
-   * Afterwards no lock of this factory can be taken. A second call waits for the first.
+   * Afterwards no lock of this factory can be taken. A second call waits for the first, which alone tells what failed.
    * @param limit how long it may take at most
    * @throws {ProviderUnreachableError} a release was not answered within `limit`: that key stays taken until its ttl is over
    * @throws {ProviderError} the provider refused a release
@@ -153,6 +159,14 @@ export class LockFactory implements AsyncDisposable {
     checkText('key', key, 1, LONGEST_TEXT);
     return new Lock(this.#queues, key, milliseconds('ttl', ttl, store.shortestTtl), lockTerms(options, terms));
   }
+}
+
+function giveBack(lock: Lock): Promise<void> {
+  return lock[Symbol.asyncDispose]();
+}
+
+function leave(lock: Lock): Promise<void> {
+  return lock.leave();
 }
 
 async function obtained(lock: Lock): Promise<boolean> {

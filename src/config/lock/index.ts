@@ -33,7 +33,7 @@ export {
 export { LockFactory } from './factory.js';
 export { Lock } from './lock.js';
 export { open, type OpenOptions } from './open.js';
-export type { LockOptions, OnceTimes, WaitOptions } from './options.js';
+export type { LockOptions, OnceTimes, TryOptions, WaitOptions } from './options.js';
 export type {
   Answer,
   Ask,

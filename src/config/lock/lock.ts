@@ -203,10 +203,10 @@ export class Lock implements AsyncDisposable {
    * Unlocks at the end of an `await using` block; rejects with `LockNotHeldError` if the hold was lost before that. Where neither
    * `lock` nor `tryLock` was called the block ran without a lock, which a warning tells (`LOCK_NOT_TAKEN`).
    */
-  async [Symbol.asyncDispose](): Promise<void> {
+  [Symbol.asyncDispose](): Promise<void> {
     const lease = this.#lease;
     if (!this.#asked) warnNotTaken(this.key);
-    if (lease?.state === 'held' || lease?.lost) await this.unlock();
+    return lease?.state === 'held' || lease?.lost ? this.unlock() : DONE;
   }
 
   /**

@@ -4,7 +4,10 @@ import { isStrategy, type RetryStrategy } from './retry.js';
 
 /** How one acquisition waits. */
 export interface WaitOptions {
-  /** How long `lock()` may wait; without it, until the signal aborts. `0` is one try. Independent of the ttl. */
+  /**
+   * How long `lock()` may wait; `0` is one try. Independent of the ttl. What the factory was opened with when left out, which is
+   * without limit unless told: until the signal aborts.
+   */
   wait?: Duration | undefined;
   /** Ends the wait: it rejects with the signal's reason, and the lock is not taken later. */
   signal?: AbortSignal | undefined;
@@ -31,6 +34,9 @@ export interface LockOptions extends WaitOptions {
    */
   detectDeadlock?: boolean | undefined;
 }
+
+/** {@link LockOptions} of a single try, which does not wait. */
+export type TryOptions = Omit<LockOptions, 'wait' | 'retry'>;
 
 /** How long the key of `once` stays taken. */
 export interface OnceTimes {
@@ -75,6 +81,8 @@ const WAIT_KEYS: readonly string[] = ['wait', 'signal', 'retry'];
 /** What `tryLock` takes, which does not wait. */
 export const TRY_KEYS: readonly string[] = ['signal'];
 const LOCK_KEYS = [...WAIT_KEYS, 'token', 'metadata', 'renew', 'maxHold', 'detectDeadlock'];
+/** What `tryRun` takes. */
+const TRY_RUN_KEYS = LOCK_KEYS.filter((name) => !WAIT_KEYS.includes(name) || TRY_KEYS.includes(name));
 
 /**
  * Options of `lock()` over the terms of its lock.
@@ -105,6 +113,11 @@ export function lockTerms(options: LockOptions | undefined, base: LockTerms): Lo
     maxHold: maxHold === undefined ? base.maxHold : milliseconds('maxHold', maxHold, 1),
     detectDeadlock: detectDeadlock === undefined ? base.detectDeadlock : checkFlag('detectDeadlock', detectDeadlock),
   };
+}
+
+/** Options of `tryRun`, which does not wait. */
+export function checkTryOptions(options: TryOptions | undefined): void {
+  if (options !== undefined) checkObject(options, TRY_RUN_KEYS);
 }
 
 /** {@link OnceTimes}, checked. */

@@ -268,10 +268,10 @@ export class KeyQueue implements WaiterHost {
       const pause = retry ? retry.next(waiter.attempts) : this.store.pause(refusal!, waiter.attempts);
       // A strategy is not ours: it may have ended the wait itself.
       if (waiter.settled) return 0;
-      if (pause > 0) return pause;
-      if (!(pause <= 0)) {
+      if (typeof pause !== 'number' || Number.isNaN(pause)) {
         throw new InvalidArgumentError(retry ? 'retry.next' : 'store.pause', pause, 'milliseconds; 0 or less gives up');
       }
+      if (pause > 0) return pause;
     } catch (error) {
       this.#reject(waiter, error);
       return 0;

@@ -21,7 +21,8 @@ export class Release implements Asker<boolean> {
     this.#resolve = settlers.resolve;
     this.#reject = settlers.reject;
     if (isLater(answer)) {
-      answer.then(
+      // Not of ours, perhaps, and then its `then` may throw.
+      Promise.resolve(answer).then(
         (released) => this.answered(released),
         (error: unknown) => this.failed(error),
       );

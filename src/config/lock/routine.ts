@@ -18,23 +18,37 @@ export type Routine<T> = (held: Held) => T | PromiseLike<T>;
 export type Outcome<T> = { readonly ran: true; readonly value: T } | { readonly ran: false };
 
 /**
- * Runs the routine under the lock, which is held.
+ * Runs the routine under the lock, as soon as it is held.
  * @param end gives the lock back; content with one that the routine has given back itself
  */
-export async function runHeld<T>(lock: Lock, routine: Routine<T>, end: () => Promise<void>): Promise<T> {
+export async function runHeld<T>(
+  taken: Lock | Promise<Lock>,
+  routine: Routine<T>,
+  end: (lock: Lock) => Promise<void>,
+): Promise<T> {
+  const lock = await taken;
   const { fence } = lock;
   // A stall between the grant and this statement may have outlived the lease: then the routine must not start.
-  lock.assertHeld();
+  if (fence === undefined) lock.assertHeld();
   const held = heldBy(lock, fence!);
   let value: T;
   try {
     value = await routine(held);
   } catch (error) {
-    // Who fails because of the loss has told it already, by its own error or, as Node's own calls do, by that of the abort.
-    await giveBack(lock, end, 'failed', (why) => why === error || why === (error as Error | undefined)?.cause);
+    try {
+      await end(lock);
+    } catch (failure) {
+      const why = whyNotGivenBack(lock, failure as Error);
+      // Who fails because of the loss has told it already, by its own error or, as Node's own calls do, by that of the abort.
+      if (why !== error && why !== (error as Error | undefined)?.cause) warn(lock, 'failed', why);
+    }
     throw error;
   }
-  await giveBack(lock, end, 'is done');
+  try {
+    await end(lock);
+  } catch (failure) {
+    warn(lock, 'is done', whyNotGivenBack(lock, failure as Error));
+  }
   return value;
 }
 
@@ -50,21 +64,15 @@ function heldBy(lock: Lock, fence: bigint): Held {
   return Object.defineProperty({ fence, lock }, 'signal', SIGNAL) as Held;
 }
 
+/** If it was lost, that; else what became of giving it back. */
+function whyNotGivenBack({ signal }: Lock, failure: Error): Error {
+  if (signal.aborted) return signal.reason as Error;
+  return failure.cause instanceof LockLostError ? failure.cause : failure;
+}
+
 /** The outcome of the routine stands; that its lock did not end well must not pass silently either. */
-async function giveBack(
-  lock: Lock,
-  end: () => Promise<void>,
-  routine: string,
-  isKnown: (why: Error) => boolean = () => false,
-): Promise<void> {
-  try {
-    await end();
-  } catch (error) {
-    const { signal } = lock;
-    const { cause } = error as Error;
-    const why = (signal.aborted ? signal.reason : cause instanceof LockLostError ? cause : error) as Error;
-    if (!isKnown(why)) process.emitWarning(new LockWarning(lock.key, routine, why));
-  }
+function warn(lock: Lock, routine: string, why: Error): void {
+  process.emitWarning(new LockWarning(lock.key, routine, why));
 }
 
 /** What Node prints, and what listeners of the process's event `warning` are given; the error is its cause. */

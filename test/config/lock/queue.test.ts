@@ -468,6 +468,26 @@ describe('a key elsewhere', () => {
     expect(jest.getTimerCount()).toBe(0);
   });
 
+  it('an answer to a release whose then throws fails the unlock, and a routine ends with its own error all the same', async () => {
+    const bug = new Error('bug in the answer');
+    const warned = jest.spyOn(process, 'emitWarning').mockImplementation(() => undefined);
+    store.release = () => ({
+      then: () => {
+        throw bug;
+      },
+    });
+    const waiting = lock();
+    store.questions[0]!.answer(store.grant());
+    await expect((await waiting).unlock()).rejects.toBe(bug);
+    const mine = new Error('mine');
+    const running = factory.run('other', 1_000, () => Promise.reject(mine));
+    store.questions[1]!.answer(store.grant());
+    await expect(running).rejects.toBe(mine);
+    expect(warned).toHaveBeenCalledTimes(1);
+    expect(warned).toHaveBeenCalledWith(expect.objectContaining({ name: 'LockWarning', cause: bug }));
+    warned.mockRestore();
+  });
+
   it('a factory whose store throws is closed all the same, and says so', async () => {
     const bug = new Error('bug in the store');
     const wait = lock();
@@ -532,10 +552,16 @@ describe('a key elsewhere', () => {
     expect(() => new LockFactory(store, { wait: 'soon' })).toThrow('wait: found "soon"');
   });
 
-  it('a strategy that tells no time fails its own wait', async () => {
-    const failing = factory.new('k', 1_000).lock({ retry: { next: () => Number.NaN } });
+  it.each([
+    ['NaN', Number.NaN],
+    ['"100"', '100'],
+    ['100n', 100n],
+    ['undefined', undefined],
+  ])('a strategy that tells no time but %s fails its own wait', async (shown, pause) => {
+    const failing = factory.new('k', 1_000).lock({ retry: { next: () => pause as number } });
     store.questions[0]!.answer(store.refuse());
-    await expect(failing).rejects.toThrow('retry.next: found NaN, expected milliseconds');
+    await expect(failing).rejects.toThrow(`retry.next: found ${shown}, expected milliseconds`);
+    expect(jest.getTimerCount()).toBe(0);
   });
 
   it('a strategy that throws fails its own wait alone', async () => {
