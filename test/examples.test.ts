@@ -74,9 +74,9 @@ describe('the examples', () => {
   it('are all built, and all run here', () => {
     const names = readdirSync(join(PROJECT, 'examples')).filter((name) => name.endsWith('.ts'));
     expect(names.sort()).toEqual([
-      'custom_provider.ts',
       'hosted_service.ts',
       'lock_and_unlock.ts',
+      'locks_elsewhere.ts',
       'main_job.ts',
       'nine_contenders.ts',
       'nine_tries.ts',
@@ -84,24 +84,27 @@ describe('the examples', () => {
     ]);
   });
 
-  it.each(['go_cache', 'redis'])('hosted_service: of two at once on %s one builds the report', async (provider) => {
-    const [ready, ...said] = lines(
-      await example('hosted_service', { ...onRedis(), LOCK_PROVIDER: provider, REPORT_TOPIC: `of ${provider}` }),
-    );
-    const report = `report on of ${provider}`;
-    expect(ready).toBe(`${report}: ready`);
-    expect(said.pop()).toBe(`${report}: closed`);
-    expect(said.sort()).toEqual([`${report}: another builds it`, `${report}: built`]);
-  });
+  it.each(['go_cache', 'redis'])(
+    'hosted_service: of two at once on %s one builds the report, and is not stopped in it',
+    async (provider) => {
+      const [ready, ...said] = lines(
+        await example('hosted_service', { ...onRedis(), LOCK_PROVIDER: provider, REPORT_TOPIC: `of ${provider}` }),
+      );
+      const report = `report on of ${provider}`;
+      expect(ready).toBe(`${report}: ready`);
+      expect(said.pop()).toBe(`${report}: closed`);
+      expect(said.sort()).toEqual([`${report}: another builds it`, `${report}: built`]);
+    },
+  );
 
   it('redis_lock: the late writer is refused by its fence', async () => {
     const said = lines(await example('redis_lock', { REDIS_URL: sharedRedis().url }));
     expect(said).toEqual(['under the lock: written', 'by the holder before, late: refused']);
   });
 
-  it('custom_provider: one setting of its own moves the locks to another Redis', async () => {
-    expect(lines(await example('custom_provider'))).toEqual(['order:42 is ours, on go_cache']);
-    const onItsOwn = await example('custom_provider', { LOCK_SERVER: sharedRedis().url });
+  it('locks_elsewhere: one setting of its own moves the locks to another Redis', async () => {
+    expect(lines(await example('locks_elsewhere'))).toEqual(['order:42 is ours, on go_cache']);
+    const onItsOwn = await example('locks_elsewhere', { LOCK_SERVER: sharedRedis().url });
     expect(lines(onItsOwn)).toEqual(['order:42 is ours, on redis']);
   });
 

@@ -58,9 +58,10 @@ export const lockCommand: Command = {
 /** What the arguments ask for. */
 interface Wish {
   readonly key: string;
-  readonly ttl: number;
+  /** As it was written. */
+  readonly ttl: string;
   readonly wait: number | undefined;
-  readonly once: boolean;
+  readonly single: boolean;
   readonly metadata: string | undefined;
   readonly command: readonly [string, ...string[]];
   readonly prefix: string;
@@ -70,17 +71,18 @@ function readWish({ values, words, command, prefix }: Input): Wish {
   const [key, extra] = words;
   const [program, ...args] = command;
   const { ttl = DEFAULT_TTL, wait, metadata } = values as Record<string, string | undefined>;
-  const once = values['try'] === true;
+  const single = values['try'] === true;
   if (key === undefined) throw new UsageError('lock: no key given, expected `lock <key> -- <command>`');
   if (extra !== undefined)
     throw new UsageError(`lock: found ${JSON.stringify(extra)} after the key; the command stands behind --`);
   if (!program) throw new UsageError('lock: no command given, expected `lock <key> -- <command>`');
-  if (once && wait !== undefined) throw new UsageError('lock: --try does not wait; leave --wait out');
+  duration('--ttl', ttl, 1);
+  if (single && wait !== undefined) throw new UsageError('lock: --try does not wait; leave --wait out');
   return {
     key,
-    ttl: duration('--ttl', ttl, 1),
+    ttl,
     wait: wait === undefined ? undefined : duration('--wait', wait, 0),
-    once,
+    single,
     metadata,
     command: [program, ...args],
     prefix,
@@ -117,14 +119,16 @@ async function runLocked(wish: Wish, terminal: Terminal): Promise<number> {
 }
 
 async function underLock(
-  { key, ttl, wait, once, metadata, command }: Wish,
+  { key, ttl, wait, single, metadata, command }: Wish,
   interrupts: Interrupts,
   terminal: Terminal,
 ): Promise<number> {
   const { signal } = interrupts;
+  const locks = lock.L();
+  const ms = duration('--ttl', ttl, locks.shortestTtl);
   const routine = (held: lock.Held) => runCommand(key, command, held, interrupts, terminal);
-  if (!once) return lock.L().run(key, ttl, routine, { signal, wait, metadata });
-  const outcome = await lock.L().tryRun(key, ttl, routine, { signal, metadata });
+  if (!single) return locks.run(key, ms, routine, { signal, wait, metadata });
+  const outcome = await locks.tryRun(key, ms, routine, { signal, metadata });
   if (outcome.ran) return outcome.value;
   throw new NotObtainedError(key, 0);
 }
@@ -139,7 +143,7 @@ function told(error: unknown, { key, prefix }: Wish): unknown {
     });
   }
   if (error instanceof LockLostError)
-    return new ExitError(EXIT.software, `${error.message}; the command has ended`, { cause: error });
+    return new ExitError(EXIT.software, `${error.message}; no command runs any more`, { cause: error });
   const isRedis = error instanceof ProviderUnreachableError && lock.L().provider === 'redis';
   return isRedis ? new ExitError(EXIT.unavailable, noRedis(prefix, error), { cause: error }) : error;
 }

@@ -1,4 +1,5 @@
 import { InvalidArgumentError } from '../errors.js';
+import { isTable } from '../loader/index.js';
 import { didYouMean, listed } from './suggest.js';
 
 const WORD = /^[a-z][a-z0-9_]*$/;
@@ -35,11 +36,6 @@ type Kinds = Readonly<Record<string, readonly [(value: unknown) => boolean, stri
 export const FLAG = [(value: unknown) => typeof value === 'boolean', 'true or false'] as const;
 export const ANY = [() => true, ''] as const;
 export const SIGNAL = [(value: unknown) => value instanceof AbortSignal, 'an AbortSignal'] as const;
-
-/** An object of keys and values, not a list, a class or null. */
-export function isTable(value: unknown): value is Record<string, unknown> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
-}
 
 function unknownKey(argument: string, key: string, known: readonly string[]): InvalidArgumentError {
   return new InvalidArgumentError(argument, key, `the options ${listed(known)}${didYouMean(key, known)}`);

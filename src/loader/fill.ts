@@ -87,10 +87,14 @@ function checkDefault(
   mistakes: Mistake[],
 ): void {
   const value = object[property];
-  if (shape.form !== 'one' || value === undefined) return;
-  const read = shape.kind.fromValue(value);
+  if (shape.form === 'table' || value === undefined) return;
+  const read = shape.form === 'one' ? shape.kind.fromValue(value) : longEnough(value, shape.minLength);
   if (!(read instanceof Wrong)) object[property] = read;
   else mistakes.push({ key, source: DEFAULT, found: secret ? hidden(value) : shown(value), right: read.right });
+}
+
+function longEnough(value: unknown, least: number): unknown {
+  return Array.isArray(value) && value.length < least ? new Wrong(`a list of ${least} or more`) : value;
 }
 
 function isEmpty(value: unknown): boolean {

@@ -6,5 +6,6 @@ export { envName, fieldsOf, type AnyClass, type FieldInfo, type FieldsClass } fr
 export { describe, refuse } from './fill.js';
 export { list, table } from './many.js';
 export { type FieldDecorator, type FieldOptions } from './place.js';
+export { isTable } from './shown.js';
 export { nearest } from './suggest.js';
 export { readConfiguration, type Configuration, type LoadRequest } from './read.js';

@@ -25,7 +25,7 @@ export interface LoadRequest {
     | undefined;
   /** Values by component and key, or property; they win over everything else. */
   values?: Readonly<Record<string, object>> | undefined;
-  /** Where relative files are looked for. Default the working directory. */
+  /** Where relative names of `files` and of the `.env` file are looked for. Default the working directory. */
   cwd?: string | undefined;
 }
 
@@ -63,22 +63,23 @@ function readDotenv(file: string, cwd: string, prefix: string): Source | undefin
   const text = readText(file, cwd, 'a file of NAME=value lines', true);
   if (text === undefined) return undefined;
   const texts = dotenv.parse(text);
-  const line = strayLine(text, texts);
+  const line = strayLine(text);
   if (line === undefined) return new TextSource(texts, `${file}:`, prefix);
   const right = 'NAME=value, a comment, or nothing';
   throw new ConfigError([{ key: '', source: `${file}:${line}`, found: 'a line without =', right }]);
 }
 
+/** A value in quotes, which may be of several lines, as dotenv reads it. */
+const QUOTED =
+  /^\s*(?:export\s+)?[\w.-]+\s*[=:]\s*(?:"(?:\\"|[^"])*"|'(?:\\'|[^'])*'|`(?:\\`|[^`])*`)(?=\s*(?:#.*)?$)/gm;
+
 /** The number of the first line that is passed over although it says something; what it says may be a secret. */
-function strayLine(text: string, texts: Readonly<Record<string, string>>): number | undefined {
-  const isSilent = (line: string): boolean => {
-    const said = line.trim();
-    if (said === '' || said.startsWith('#') || /[=:]/.test(said)) return true;
-    // Inside a value of several lines, or its end.
-    const inside = said.replace(/["'`]\s*(?:#.*)?$/, '');
-    return Object.values(texts).some((value) => value.includes('\n') && value.includes(inside));
-  };
-  const at = text.split('\n').findIndex((line) => !isSilent(line));
+function strayLine(text: string): number | undefined {
+  const lines = text
+    .replaceAll(/\r\n?/g, '\n')
+    .replace(QUOTED, (block) => block.replaceAll(/.+/g, '='))
+    .split('\n');
+  const at = lines.map((line) => line.trim()).findIndex((line) => !/^$|^#|[=:]/.test(line));
   return at < 0 ? undefined : at + 1;
 }
 

@@ -110,6 +110,13 @@ describe('mcube-lock lock, on redis', () => {
     return ended;
   }
 
+  it('refuses with 64 a ttl that is too short for redis, as it was written', async () => {
+    const ended = await locked(['--ttl', '5ms'], 'echo ran');
+    expect(ended).toMatchObject({ code: 64, stdout: '' });
+    expect(ended.stderr).toContain('--ttl: found "5ms", expected a duration from 10ms');
+    expect(ended.stderr).toContain('--help');
+  });
+
   it('holds the key while the command runs, and frees it afterwards', async () => {
     let value: string | null = null;
     let ttl = 0;

@@ -66,6 +66,14 @@ describe('a container', () => {
     expect(app.ready).toBe(true);
   });
 
+  it('runs on when what it is to be set up with anew is wrong', async () => {
+    await app.setup();
+    await expect(app.setup({ force: true, files: ['nowhere.toml'] })).rejects.toThrow('nowhere.toml');
+    await expect(app.setup({ force: true, values: { slow: { none: 1 } } })).rejects.toThrow('slow.none');
+    expect(log).toEqual(['init', 'started']);
+    expect(app.ready).toBe(true);
+  });
+
   it('is not forgotten a forced setup right behind one that does nothing', async () => {
     await app.setup();
     await Promise.all([app.setup(), app.setup({ force: true })]);

@@ -141,6 +141,23 @@ describe('a default', () => {
     @text({ about: 'x', secret: true, minLength: 1 }) pin = '';
   }
 
+  it('of a list that is too short means the same', async () => {
+    class Hosts {
+      @list({ about: 'x', minLength: 2 }) hosts = ['one'];
+      @list({ about: 'x', minLength: 1, secret: true }) keys: string[] = [];
+      @list({ about: 'x', minLength: 1, of: Inner }) inners: Inner[] = [];
+      @list({ about: 'x', minLength: 1 }) optional?: string[];
+    }
+    const { mistakes } = await refusal(Hosts, {});
+    expect(mistakes.map(({ key, source, found, right }) => [key, source, found, right])).toEqual([
+      ['one.hosts', 'default in code', '["one"]', 'a list of 2 or more'],
+      ['one.keys', 'default in code', '*** (a secret, given as a list)', 'a list of 1 or more'],
+      ['one.inners', 'default in code', '[]', 'a list of 1 or more'],
+    ]);
+    const given = { hosts: ['a', 'b'], keys: ['c'], inners: [{ pin: '1' }] };
+    expect(await load(Hosts, { values: { one: given } })).toMatchObject({ hosts: ['a', 'b'], keys: ['c'] });
+  });
+
   it('out of bounds means that a value has to be given', async () => {
     const { mistakes } = await refusal(Needy, {});
     expect(mistakes.map(({ key, source, found, right }) => [key, source, found, right])).toEqual([

@@ -10,6 +10,7 @@ import {
   REDIS_DEFAULTS,
   storeCopy,
   type ProviderName,
+  type RedisClient,
   type Resources,
 } from './provider/index.js';
 
@@ -27,7 +28,7 @@ export class LockConfig extends IocObject {
   @text({ about: 'Put before every key on the provider; processes that exclude each other must have the same.' })
   prefix = REDIS_DEFAULTS.prefix;
 
-  @duration({ none: true, about: 'How long a lock waits that says nothing of it; "none" is until its signal aborts.' })
+  @duration({ none: true, about: 'The longest wait of a lock that has none of its own; "none" is until its signal aborts.' })
   wait: Milliseconds | undefined = undefined;
 
   @flag({
@@ -75,6 +76,11 @@ export class LockConfig extends IocObject {
     return 690;
   }
 
+  /** The Redis of the provider `redis`: a client whose settings are used, and which is not connected. */
+  protected client(): RedisClient {
+    return this.redis.client();
+  }
+
   override onPostConfig(): void {
     if (!this.prefix.isWellFormed()) throw refuse(this, 'prefix', 'well-formed text');
     if (this.pollMax < this.pollMin) throw refuse(this, 'pollMax', `at least poll_min, ${this.pollMin} ms`);
@@ -83,7 +89,7 @@ export class LockConfig extends IocObject {
   override init(): void | Promise<void> {
     const { prefix, pollMin, pollMax, batchCap, wait, detectDeadlock, redis } = this;
     const resources: Resources = {
-      client: () => redis.client(),
+      client: () => this.client(),
       prefix,
       pollMin,
       pollMax,

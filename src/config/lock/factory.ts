@@ -52,6 +52,11 @@ export class LockFactory implements AsyncDisposable {
     return this.#queues.store.provider;
   }
 
+  /** The shortest ttl that its provider takes, in milliseconds. */
+  get shortestTtl(): Milliseconds {
+    return this.#queues.store.shortestTtl;
+  }
+
   /** How the renewals of this factory keep up: to be watched, since a lag that nears the ttl is the loss of a lock. */
   get renewal(): RenewalFigures {
     return this.#queues.renewalFigures;

@@ -25,7 +25,7 @@ export interface OpenOptions {
   client?: RedisClient | undefined;
   /** Put before every key. */
   prefix?: string | undefined;
-  /** How long a lock waits that says nothing of it; without limit when left out. */
+  /** The longest wait of a lock that has none of its own; without limit when left out. */
   wait?: Duration | undefined;
   /** Whether waiting for a key inside a routine that holds it is an immediate `LockDeadlockError`; false when left out. */
   detectDeadlock?: boolean | undefined;

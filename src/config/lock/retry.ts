@@ -23,8 +23,7 @@ export function noRetry(): RetryStrategy {
 
 /** The same pause after every try. Go: `LinearBackoff`. */
 export function linearBackoff(pause: Duration): RetryStrategy {
-  const ms = milliseconds('linearBackoff pause', pause, 1);
-  return { next: () => ms };
+  return every(milliseconds('linearBackoff pause', pause, 1));
 }
 
 /**
@@ -32,7 +31,7 @@ export function linearBackoff(pause: Duration): RetryStrategy {
  * @param pause the pause between them, or the strategy that gives it
  */
 export function limitRetry(pause: Duration | RetryStrategy, retries: number): RetryStrategy {
-  const inner = isStrategy(pause) ? pause : linearBackoff(pause);
+  const inner = isStrategy(pause) ? pause : every(milliseconds('limitRetry pause', pause, 1));
   if (!Number.isInteger(retries) || retries < 0) {
     throw new InvalidArgumentError('limitRetry retries', retries, 'a whole number, 0 or more');
   }
@@ -53,6 +52,10 @@ export function exponentialBackoff(min: Duration, max: Duration = 0): RetryStrat
 /** Whether a value can serve as a retry strategy. */
 export function isStrategy(value: unknown): value is RetryStrategy {
   return typeof value === 'object' && value !== null && typeof (value as RetryStrategy).next === 'function';
+}
+
+function every(pause: Milliseconds): RetryStrategy {
+  return { next: () => pause };
 }
 
 function clamp(value: number, least: number, most: number): number {

@@ -42,13 +42,13 @@ export class RedisConfig extends IocObject {
   @flag({ about: 'Whether connections are encrypted, those to Sentinels too.' })
   tls = false;
 
-  @text({ about: "PEM file of the authorities to trust instead of the system's." })
+  @text({ about: "PEM file of the authorities to trust instead of the system's, as seen from the working directory." })
   tlsCaFile = '';
 
-  @text({ about: 'PEM file of the certificate to show to the server.' })
+  @text({ about: 'PEM file of the certificate to show to the server, as seen from the working directory.' })
   tlsCertFile = '';
 
-  @text({ about: 'PEM file of the key of that certificate, without a passphrase.' })
+  @text({ about: 'PEM file of the key of that certificate, as seen from the working directory; without a passphrase.' })
   tlsKeyFile = '';
 
   @text({ about: "Name to expect in the server's certificate; empty means the host of the endpoint." })

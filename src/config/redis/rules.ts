@@ -1,7 +1,7 @@
 import { X509Certificate } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { createSecureContext, type ConnectionOptions } from 'node:tls';
-import { ConfigError, refuse } from '../../ioc/index.js';
+import { ConfigError, refuse, type Mistake } from '../../ioc/index.js';
 import type { RedisConfig } from './config.js';
 import { wrongEndpoints } from './endpoint.js';
 
@@ -13,16 +13,16 @@ type Property = keyof RedisConfig & string;
  * @throws {ConfigError} with everything that does not fit
  */
 export function checkRedis(config: RedisConfig): ConnectionOptions | undefined {
-  const wrong: ConfigError[] = [];
+  const wrong: Mistake[] = [];
   const expect = (isRight: boolean, property: Property, right: string) => {
-    if (!isRight) wrong.push(refuse(config, property, right));
+    if (!isRight) wrong.push(...refuse(config, property, right).mistakes);
   };
   const endpoints = wrongEndpoints(config.endpoints);
   expect(endpoints === undefined, 'endpoints', endpoints ?? '');
   checkMode(config, expect);
   checkTls(config, expect);
   const options = config.tls ? tlsOptions(config, wrong) : undefined;
-  if (wrong.length > 0) throw joined(wrong);
+  if (wrong.length > 0) throw new ConfigError(wrong);
   return options;
 }
 
@@ -49,15 +49,16 @@ function checkTls(config: RedisConfig, expect: Expect): void {
   expect(tlsKeyFile === '' || tlsCertFile !== '', 'tlsCertFile', 'the file of the certificate for tls_key_file');
 }
 
-function tlsOptions(config: RedisConfig, wrong: ConfigError[]): ConnectionOptions {
+function tlsOptions(config: RedisConfig, wrong: Mistake[]): ConnectionOptions {
   const ca = readPem(config, 'tlsCaFile', wrong);
   const cert = readPem(config, 'tlsCertFile', wrong);
   const key = readPem(config, 'tlsKeyFile', wrong);
-  if (ca !== undefined && !isBundle(ca)) wrong.push(refuse(config, 'tlsCaFile', 'a PEM file of certificates'));
+  if (ca !== undefined && !isBundle(ca))
+    wrong.push(...refuse(config, 'tlsCaFile', 'a PEM file of certificates').mistakes);
   if (cert !== undefined && key !== undefined) {
     isUsable({ cert, key }, (why) => {
       const right = `a PEM certificate that belongs to the key in tls_key_file, which has no passphrase (${why})`;
-      wrong.push(refuse(config, 'tlsCertFile', right));
+      wrong.push(...refuse(config, 'tlsCertFile', right).mistakes);
     });
   }
   return {
@@ -70,13 +71,14 @@ function tlsOptions(config: RedisConfig, wrong: ConfigError[]): ConnectionOption
 
 type FileProperty = 'tlsCaFile' | 'tlsCertFile' | 'tlsKeyFile';
 
-function readPem(config: RedisConfig, property: FileProperty, wrong: ConfigError[]): Buffer | undefined {
+function readPem(config: RedisConfig, property: FileProperty, wrong: Mistake[]): Buffer | undefined {
   const file = config[property];
   if (file === '') return undefined;
   try {
     return readFileSync(file);
   } catch (error) {
-    wrong.push(refuse(config, property, `a file that can be read (${(error as NodeJS.ErrnoException).code})`));
+    const right = `a file that can be read (${(error as NodeJS.ErrnoException).code})`;
+    wrong.push(...refuse(config, property, right).mistakes);
     return undefined;
   }
 }
@@ -97,8 +99,4 @@ function isUsable(context: { cert: Buffer; key: Buffer }, otherwise: (why: strin
   } catch (error) {
     otherwise((error as NodeJS.ErrnoException).code ?? (error as Error).message);
   }
-}
-
-function joined(errors: readonly ConfigError[]): ConfigError {
-  return new ConfigError(errors.flatMap((error) => error.mistakes));
 }

@@ -28,16 +28,19 @@ describe('retry strategies', () => {
   });
 
   it('refuses what cannot be', () => {
-    for (const make of [
-      () => lock.linearBackoff(0),
-      () => lock.linearBackoff('often'),
-      () => lock.limitRetry(10, -1),
-      () => lock.limitRetry(10, 1.5),
-      () => lock.limitRetry({} as never, 1),
-      () => lock.exponentialBackoff(-1),
-      () => lock.exponentialBackoff(100, 50),
-    ]) {
+    const wrong: [() => unknown, string][] = [
+      [() => lock.linearBackoff(0), 'linearBackoff pause: found 0'],
+      [() => lock.linearBackoff('often'), 'linearBackoff pause: found "often"'],
+      [() => lock.limitRetry('often', 1), 'limitRetry pause: found "often"'],
+      [() => lock.limitRetry({} as never, 1), 'limitRetry pause: found'],
+      [() => lock.limitRetry(10, -1), 'limitRetry retries: found -1'],
+      [() => lock.limitRetry(10, 1.5), 'limitRetry retries: found 1.5'],
+      [() => lock.exponentialBackoff(-1), 'exponentialBackoff min: found -1'],
+      [() => lock.exponentialBackoff(100, 50), 'exponentialBackoff max: found 50'],
+    ];
+    for (const [make, message] of wrong) {
       expect(make).toThrow(lock.InvalidArgumentError);
+      expect(make).toThrow(message);
     }
   });
 });
