@@ -28,7 +28,10 @@ export class LockConfig extends IocObject {
   @text({ about: 'Put before every key on the provider; processes that exclude each other must have the same.' })
   prefix = REDIS_DEFAULTS.prefix;
 
-  @duration({ none: true, about: 'The longest wait of a lock that has none of its own; "none" is until its signal aborts.' })
+  @duration({
+    none: true,
+    about: 'The longest wait of a lock that has none of its own; "none" is until its signal aborts.',
+  })
   wait: Milliseconds | undefined = undefined;
 
   @flag({

@@ -216,6 +216,56 @@ describeWithOwnRedis('locks on a cluster of three masters', () => {
     },
   );
 
+  it('what the application has its client hold back is not held back of ours: a release would follow its slot behind the next hold', async () => {
+    const prefix = uniquePrefix();
+    const [factory, stranger] = [open(prefix, { retryDelayOnMoved: 400 }), open(prefix)];
+    const [key] = keysOfEach(4_000) as [string];
+    const first = await factory.new(key, '60s', { token: 'mine' }).lock();
+    const source = await moveSlot(cluster, String(slot(key)));
+    const beside = factory.new(`${key}beside`, '60s').lock();
+    await sleep(340);
+    source.pause();
+    const released = first.unlock();
+    try {
+      // The question beside has found the new master by now.
+      await sleep(120);
+      await (await beside).unlock();
+    } finally {
+      source.resume();
+    }
+    await sleep(30);
+    const next = await factory.new(key, '60s', { token: 'mine' }).lock();
+    await sleep(500);
+    await expect(stranger.new(key, '60s').tryLock()).rejects.toBeInstanceOf(lock.NotObtainedError);
+    await Promise.all([released, next.unlock()]);
+  });
+
+  it('works beside a client that follows no redirection', async () => {
+    const factory = open(uniquePrefix(), { maxRedirections: 0 });
+    for (const node of cluster.nodes) await node.cli('script', 'flush');
+    await (await factory.new('k', '1s').tryLock()).unlock();
+  });
+
+  it('who waits here while the slot moves is served, though the line has none but the dead', async () => {
+    const prefix = uniquePrefix();
+    const locks = open(prefix);
+    const key = `{${prefix}}dead`;
+    const first = await locks.new(key, '60s').lock();
+    const dead = ['mlk:deadDeadDead', 'wid4wid4wid4', '5000', '8', 'x'.repeat(22)].join('|');
+    await cluster.nodes[0]!.cli('-c', 'rpush', lineOf(prefix + key, true), dead);
+    let waiting!: Promise<lock.Lock>;
+    await moveSlot(cluster, String(slot(prefix + key)), {
+      begun: async () => {
+        waiting = locks.new(key, '60s').lock({ wait: '20s' });
+        waiting.catch(() => undefined);
+        await sleep(20);
+        await first.unlock();
+        await sleep(200);
+      },
+    });
+    await (await waiting).unlock();
+  });
+
   it('a question that its node sends to another master takes nothing there behind its undoing', async () => {
     const prefix = uniquePrefix();
     const [factory, stranger] = [open(prefix), open(prefix)];
@@ -367,7 +417,9 @@ describeWithOwnRedis('locks on a cluster of three masters', () => {
 });
 
 /** A client that reaches each node through a network of the test. */
-async function behindProxies({ nodes }: RedisCluster): Promise<{ proxies: readonly TcpProxy[]; client: Cluster }> {
+async function behindProxies({
+  nodes,
+}: Pick<RedisCluster, 'nodes'>): Promise<{ proxies: readonly TcpProxy[]; client: Cluster }> {
   const proxies = nodes.map(({ port }) => new TcpProxy(port));
   await Promise.all(proxies.map((proxy) => proxy.listen()));
   const natMap = Object.fromEntries(
@@ -439,6 +491,29 @@ describeWithOwnRedis('locks on a cluster that speaks RESP2', () => {
     } finally {
       await Promise.all([ours, theirs].map((factory) => factory.close(500).catch(() => undefined)));
       await cluster.stop();
+    }
+  });
+
+  it('hear a master again that could not be reached when its second connection was lost', async () => {
+    await using cluster = await startCluster(3, { args: ['--rename-command', 'HELLO', ''] });
+    const { proxies, client } = await behindProxies(cluster);
+    const [ours, theirs] = [1, 2].map(() => lock.open({ provider: 'redis', client, ...PATIENT })) as [
+      lock.LockFactory,
+      lock.LockFactory,
+    ];
+    const [key] = keysOfEach() as [string];
+    const [node, proxy] = [cluster.nodes[0]!, proxies[0]!];
+    try {
+      await eventually(() => isToldAtOnce(ours, theirs, key), 10_000);
+      // Nobody takes connections there.
+      proxy.lead(1);
+      await node.cli('client', 'kill', 'type', 'pubsub');
+      await handOver(ours, theirs, key);
+      proxy.lead(node.port);
+      await eventually(() => isToldAtOnce(ours, theirs, key), 10_000);
+    } finally {
+      await Promise.all([ours, theirs].map((factory) => factory.close(500).catch(() => undefined)));
+      await Promise.all(proxies.map((one) => one.close()));
     }
   });
 });

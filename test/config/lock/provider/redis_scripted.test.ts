@@ -64,6 +64,26 @@ describe('locks on a server of the test', () => {
     expect(undone[1]! - undone[0]!).toBeGreaterThan(90);
   });
 
+  it('a grant that is heard while its undoing pauses goes back at once', async () => {
+    const undone: number[] = [];
+    const locks = open(({ op }) => {
+      if (op === 'C') undone.push(performance.now());
+      return op !== 'C' ? held() : undone.length < 5 ? new Error('Connection is closed.') : 1;
+    });
+    const controller = new AbortController();
+    const wait = locks.new('k', '60s').lock({ signal: controller.signal });
+    await inLine();
+    controller.abort(new Error('gave up'));
+    await expect(wait).rejects.toThrow('gave up');
+    // After 100, 200 and 400 ms; the next one would come after 800 ms.
+    await eventually(() => expect(undone).toHaveLength(4));
+    await sleep(50);
+    const told = performance.now();
+    server.copies.at(-1)!.tell(`${widOf(entries()[0])}|${microseconds()}|${microseconds()}`);
+    await eventually(() => expect(undone).toHaveLength(5));
+    expect(undone[4]! - told).toBeLessThan(300);
+  });
+
   it('pauses are spread by chance, each between the bounds that are promised', () => {
     const store = new RedisStore(new ScriptedRedis(() => 1).client, { pollMin: 5_000, pollMax: 8_000 });
     const spread = (listening: boolean, unheard: boolean, attempt: number): number[] => {
@@ -580,6 +600,24 @@ describe('locks on a server of the test', () => {
       await sleep(50);
       const before = server.asked.length;
       grantTo(entries().at(-1));
+      await eventually(() =>
+        expect(server.asked.slice(before).some(({ op, args }) => op === 'C' && args[0] === token)).toBe(true),
+      );
+    });
+
+    it.each([
+      ['a single try', (one: Lock) => one.tryLock()],
+      ['a strategy that gives up', (one: Lock) => one.lock({ retry: { next: () => 0 } })],
+    ])('a grant to such an entry goes back also behind %s, which was refused', async (_, refused) => {
+      const locks = open(({ op, args }) => (op === 'C' ? (args[0] === token ? 2 : 0) : held()));
+      const other = locks.new('other', '60s').lock({ wait: '10s' });
+      other.catch(() => undefined);
+      await expect(locks.new('k', '60s', { token }).lock({ wait: '50ms' })).rejects.toThrow(NotObtainedError);
+      const entry = server.asked.findLast(({ key, args }) => key === 'k' && args[3])!.args[3];
+      await expect(refused(locks.new('k', '60s', { token }))).rejects.toThrow(NotObtainedError);
+      await sleep(50);
+      const before = server.asked.length;
+      server.copies[0]!.tell(`${widOf(entry)}|${microseconds()}|${microseconds()}`);
       await eventually(() =>
         expect(server.asked.slice(before).some(({ op, args }) => op === 'C' && args[0] === token)).toBe(true),
       );

@@ -34,7 +34,10 @@ const OWN: Partial<RedisOptions> = {
   monitor: false,
 };
 
-/** The same for a cluster, whose client would otherwise send again what a lost node may have done. */
+/**
+ * The same for a cluster, whose client would otherwise send again what a lost node may have done, or hold back what is past by the time
+ * it is sent on.
+ */
 const OWN_CLUSTER: Partial<ClusterOptions> = {
   lazyConnect: true,
   clusterRetryStrategy: () => null,
@@ -47,6 +50,8 @@ const OWN_CLUSTER: Partial<ClusterOptions> = {
   slotsRefreshInterval: undefined,
   retryDelayOnFailover: 0,
   retryDelayOnClusterDown: 0,
+  retryDelayOnMoved: 0,
+  maxRedirections: 16,
 };
 
 /** A server behind Sentinels that still loads its data is asked again after this time. */

@@ -171,7 +171,8 @@ export class Connection implements Carrier {
 
   /** Who stands in line was told nothing for a while: sees to it that we hear. */
   checkHearing(): void {
-    this.#ears.check();
+    const client = this.#client;
+    if (this.#ears.check() && client && isCluster(client)) this.#hearAll(client);
   }
 
   /** A waiter could not stand in line; if that is not allowed at all, all of them poll from now on. */
@@ -235,14 +236,18 @@ export class Connection implements Carrier {
       heedAsking(node);
     });
     client.on('-node', () => (this.generation += 1));
-    client.on('refresh', () => {
-      if (this.#client !== client || !this.listening) return;
-      this.#ears.add(nodesOf(client, 'master')).then(
-        // A new master has told nobody of us until now.
-        (added) => added && this.listener.lost(),
-        () => undefined,
-      );
-    });
+    client.on('refresh', () => this.#hearAll(client));
+  }
+
+  /** Masters that are new, or could not be reached before. */
+  #hearAll(client: Cluster): void {
+    const masters = nodesOf(client, 'master');
+    if (this.#client !== client || !this.listening || this.#ears.hears(masters)) return;
+    this.#ears.add(masters).then(
+      // They have told nobody of us until now.
+      (added) => added && this.listener.lost(),
+      () => undefined,
+    );
   }
 
   #pauseListening(): void {

@@ -38,9 +38,14 @@ export class Ears {
     return this.#seconds.size === 0;
   }
 
+  /** Whether all of these are heard, or will be. */
+  hears(nodes: readonly Redis[]): boolean {
+    return nodes.every((node) => this.#ears.has(node));
+  }
+
   /**
    * Hears these servers, too; those that cannot be reached, or are silent, are left out, and may be heard later.
-   * @returns whether there was a new one
+   * @returns whether there is a new one
    * @throws ReplyError when it is refused; any error when none is heard
    */
   async add(nodes: readonly Redis[]): Promise<boolean> {
@@ -50,13 +55,16 @@ export class Ears {
     const reasons = outcomes.flatMap((outcome) => (outcome.status === 'rejected' ? [outcome.reason as Error] : []));
     const refusal = reasons.find(isReplyError) ?? (reasons.length === nodes.length ? reasons[0] : undefined);
     if (refusal) throw refusal;
-    return added.length > 0;
+    return added.some((node) => this.#ears.has(node));
   }
 
-  /** Sees to it that second connections are heard on which nothing comes any more, though nobody has told them. */
-  check(): void {
+  /**
+   * Sees to it that second connections are heard on which nothing comes any more, though nobody has told them.
+   * @returns whether it has; more often than every half second it does not
+   */
+  check(): boolean {
     const now = performance.now();
-    if (this.#seconds.size === 0 || now - this.#lastCheck < SILENCE / 2) return;
+    if (now - this.#lastCheck < SILENCE / 2) return false;
     this.#lastCheck = now;
     for (const ear of this.#seconds) {
       if (ear.status !== 'ready' || this.#checked.has(ear)) continue;
@@ -66,6 +74,7 @@ export class Ears {
         () => disconnect(ear),
       );
     }
+    return true;
   }
 
   close(): void {

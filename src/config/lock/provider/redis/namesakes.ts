@@ -14,7 +14,7 @@ const SWEEP_FROM = 1_024;
 export class Namesakes {
   /** Releases, refreshes and undoings without an answer, and whose they are, by key and value. */
   readonly #ends = new Map<string, Map<Operation, Wait>>();
-  /** The last wait that asked, until it is given up or given back, by the same. */
+  /** The last wait that asked, until it is refused in no line, given up or given back, by the same. */
   readonly #waits = new Map<string, Wait>();
   #sweepFrom = SWEEP_FROM;
 
@@ -39,7 +39,7 @@ export class Namesakes {
     this.#waits.set(name, wait);
   }
 
-  /** It is given up. */
+  /** It is given up, or may be. */
   leaves(wait: Wait): void {
     const { ask, value } = wait;
     if (!ask.random) this.#forget(nameOf(ask.key, value), wait);

@@ -1,5 +1,9 @@
-/** What a server says that cannot do it now, and has done nothing; older ones put the place in the script before it. */
-export const NOT_NOW = /(?:^|: -)(?:READONLY|MASTERDOWN|LOADING|CLUSTERDOWN|TRYAGAIN|BUSY|NOREPLICAS)\b/;
+/**
+ * What a server says that cannot do it now, and has done nothing; older ones put the place in the script before it. The last is said of a
+ * key that an operation in front has deleted, or nobody has, while its slot moves.
+ */
+export const NOT_NOW =
+  /(?:^|: -)(?:READONLY|MASTERDOWN|LOADING|CLUSTERDOWN|TRYAGAIN|BUSY|NOREPLICAS)\b|attempted to access a non local key/;
 
 /** Of these, what another server must be asked for: this one is no master (any more). */
 export const NOT_HERE = /READONLY|MASTERDOWN/;

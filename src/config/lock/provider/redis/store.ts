@@ -294,6 +294,8 @@ export class RedisStore implements LockStore, WaitHost, TurnsHost {
       throw new ProviderError('lock: redis gave a reply that is not of our script');
     wait.line?.refused();
     this.#supersede(wait);
+    // It may not ask again, and tells nobody then; if it does, it is back.
+    if (!wait.line) this.#namesakes.leaves(wait);
     // Nobody may be there to undo it later.
     if (!wait.line && this.#isAstray(wait)) this.#undo(wait);
     wait.sample = { sent: operation.sent, server: time / 1_000, generation: this.#connection.generation };

@@ -21,6 +21,8 @@ interface Errand {
   end: Milliseconds;
   /** Settles with the first try. */
   tried: Promise<unknown> | undefined;
+  /** Ends the pause, if there is one. */
+  wake: (() => void) | undefined;
 }
 
 /** Undoes something once; undefined when there is nothing to do now. With `spared`, only what takes nothing from a holder. */
@@ -47,9 +49,13 @@ export class Undoing {
     const late = performance.now() + this.limit;
     const news = { trusted: isAstray ? undefined : this.connection.generation, late, end: late + ask.longest };
     const running = this.#errands.get(wait);
-    if (running) return void Object.assign(running, news, { again: true, spared: false });
+    if (running) {
+      Object.assign(running, news, { again: true, spared: false });
+      return running.wake?.();
+    }
     if (this.#closed) return;
-    const errand: Errand = { key: ask.key, value, again: false, spared: false, tried: undefined, ...news };
+    const idle = { again: false, spared: false, tried: undefined, wake: undefined };
+    const errand: Errand = { key: ask.key, value, ...idle, ...news };
     this.#errands.set(wait, errand);
     void this.#run(errand, attempt).finally(() => this.#errands.delete(wait));
   }
@@ -67,6 +73,7 @@ export class Undoing {
 
   async #run(errand: Errand, attempt: Attempt): Promise<void> {
     for (let pause = FIRST_PAUSE; ; pause = Math.min(pause * 2, LAST_PAUSE)) {
+      errand.again = false;
       const tried = attempt(errand.spared);
       errand.tried ??= tried?.catch(() => undefined);
       if (!tried && errand.spared) return;
@@ -74,12 +81,22 @@ export class Undoing {
         await tried;
         const isEnough = this.connection.generation === errand.trusted || performance.now() >= errand.late;
         if (tried && isEnough && !errand.again) return;
-        if (tried) errand.again = false;
       } catch {
         // Not reached: again after the pause, for as long as it can matter.
       }
-      await new Promise<void>((resolve) => setTimeout(resolve, pause).unref());
+      if (!errand.again) await rest(errand, pause);
       if (performance.now() >= errand.end || this.#closed) return;
     }
   }
+}
+
+/** A pause, unless there is something to do before it is over. */
+function rest(errand: Errand, pause: Milliseconds): Promise<void> {
+  return new Promise((resolve) => {
+    const timer = setTimeout(resolve, pause).unref();
+    errand.wake = () => {
+      clearTimeout(timer);
+      resolve();
+    };
+  });
 }
