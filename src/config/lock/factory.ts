@@ -39,6 +39,7 @@ export class LockFactory implements AsyncDisposable {
   /**
    * `lock.L()` and `lock.open()` make one; a store of one's own comes in here.
    * @param options of locks that say nothing else
+   * @param copy the library's own: what a thread of renewals opens the same store by
    * @throws {InvalidArgumentError} it is no store, or an option is wrong
    */
   constructor(store: LockStore, options: LockOptions = {}, copy?: StoreCopy) {

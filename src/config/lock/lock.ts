@@ -20,7 +20,7 @@ import { Watch } from './watch.js';
 const DONE = Promise.resolve();
 
 /**
- * A lock on one key. Made by `LockFactory.new`; holds at most once at a time, and can be used again after an unlock.
+ * A lock on one key. Made by `LockFactory.new`; holds at most once at a time, and can be used again after an unlock or a loss.
  * @see Go: ioc/config/lock, Lock
  */
 export class Lock implements AsyncDisposable {
@@ -54,6 +54,7 @@ export class Lock implements AsyncDisposable {
    * @throws {ProviderError} the provider refused
    * @throws {LockStateError} this object holds already, or another call on it is waiting
    * @throws {LockDeadlockError} with `detectDeadlock`: it is called in a routine that holds the key
+   * @throws {NotReadyError} the factory is closed, before or meanwhile
    * @throws the signal's reason, when it aborts; the lock is not taken later then
    * @see Go: Lock.Lock
    */
@@ -74,6 +75,10 @@ export class Lock implements AsyncDisposable {
    * @returns this lock, held
    * @throws {NotObtainedError} another has the key, or others of this process stand in line for it
    * @throws {ProviderUnreachableError} the provider gave no answer within its time limit for one command
+   * @throws {ProviderError} the provider refused
+   * @throws {LockStateError} this object holds already, or another call on it is waiting
+   * @throws {NotReadyError} the factory is closed, before or meanwhile
+   * @throws the signal's reason, when it aborts; the lock is not taken later then
    * @see Go: Lock.TryLock
    */
   tryLock(options?: Pick<WaitOptions, 'signal'>): Promise<this> {
@@ -119,6 +124,8 @@ export class Lock implements AsyncDisposable {
    * @param ttl replaces what is left; the ttl of the lock when left out
    * @throws {LockNotHeldError} it is not held any more; a lost lock stays lost
    * @throws {ProviderUnreachableError} no answer came; the hold lasts at least for the shorter of both lifetimes
+   * @throws {ProviderError} the provider refused; the hold is as it was
+   * @throws {InvalidArgumentError} it is no ttl that the provider takes
    * @see Go: Lock.Refresh
    */
   async refresh(ttl: Duration = this.ttl): Promise<void> {
@@ -178,6 +185,8 @@ export class Lock implements AsyncDisposable {
 
   /**
    * Milliseconds that the hold still has by the provider's clock; 0 when the provider says that it is not ours.
+   * @throws {ProviderUnreachableError} the provider gave no answer within its time limit for one command
+   * @throws {ProviderError} the provider refused
    * @see Go: RedisLock.TTL
    */
   async ttlLeft(): Promise<Milliseconds> {

@@ -31,8 +31,9 @@ export interface OpenOptions {
   detectDeadlock?: boolean | undefined;
   /** For `redis`: within which the server answers a command, or it counts as unreachable; `"5s"` when left out. */
   commandTimeout?: Duration | undefined;
-  /** For `redis`: the first and the longest pause between two tries of a waiter; `"25ms"` and `"250ms"` when left out. */
+  /** For `redis`: the first pause between two tries of a waiter that cannot be told; `"25ms"` when left out. */
   pollMin?: Duration | undefined;
+  /** For `redis`: the longest such pause; `"250ms"` when left out. */
   pollMax?: Duration | undefined;
   /** For `redis`: operations that may leave as one command, 1 to 1,024; 128 when left out. */
   batchCap?: number | undefined;

@@ -11,7 +11,9 @@ export function isLater<T>(answer: Answer<T> | undefined): answer is PromiseLike
 
 /** Who is told an answer that was not there yet: what a promise does, without one for each question. */
 export interface Asker<T> {
+  /** The answer is there. */
   answered(answer: T): void;
+  /** It will not come: why. */
   failed(error: unknown): void;
 }
 

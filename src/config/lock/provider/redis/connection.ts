@@ -285,10 +285,11 @@ export class Connection implements Carrier {
   }
 
   #use(change: 1 | -1, errand: boolean): void {
-    const before = this.#uses;
+    const wasUsed = this.#uses > 0;
     if (errand) this.#errands += change;
     else this.#uses += change;
-    if (before + this.#uses === 1 || this.#uses + this.#errands === 0) this.#hold();
+    const isUsed = this.#uses > 0;
+    if (isUsed !== wasUsed || this.#uses + this.#errands === 0) this.#hold();
   }
 
   /** A connection keeps the process alive while somebody waits for an answer, and is pursued only while it is wanted. */

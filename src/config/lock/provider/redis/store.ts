@@ -207,7 +207,7 @@ export class RedisStore implements LockStore, WaitHost, TurnsHost {
     if (refused || !wait.asked) contend(wait.ask, refused);
     wait.asked = true;
     if (refused) {
-      this.#refused(wait, operation, reply as number[])
+      this.#refused(wait, operation, reply as unknown as Status)
         .then((refusal) => this.#stay(wait, refusal))
         .catch((error: unknown) => wait.failed(error));
       return;
@@ -288,7 +288,7 @@ export class RedisStore implements LockStore, WaitHost, TurnsHost {
   async #refused(
     wait: Wait,
     operation: Operation,
-    [left, foreign, time, outside]: readonly number[],
+    [left, foreign, time, outside]: Partial<Status>,
   ): Promise<RedisRefusal> {
     if (left === undefined || time === undefined)
       throw new ProviderError('lock: redis gave a reply that is not of our script');
@@ -300,7 +300,7 @@ export class RedisStore implements LockStore, WaitHost, TurnsHost {
     if (!wait.line && this.#isAstray(wait)) this.#undo(wait);
     wait.sample = { sent: operation.sent, server: time / 1_000, generation: this.#connection.generation };
     wait.outside = outside !== undefined;
-    if (wait.outside) this.#connection.cannotWait(String(outside));
+    if (outside !== undefined) this.#connection.cannotWait(outside);
     wait.listening = wait.stands && !wait.outside && this.#connection.listening;
     const refusal = {
       granted: false,
@@ -400,6 +400,9 @@ export class RedisStore implements LockStore, WaitHost, TurnsHost {
     return operation;
   }
 }
+
+/** The reply to a question for what another has; why it cannot stand in line, if it asked to and that is so. */
+type Status = readonly [left: Milliseconds, foreign: number, time: number, outside?: string];
 
 /** What an operation takes that takes no more. */
 const NOTHING: readonly string[] = [];
