@@ -10,6 +10,9 @@ export class RedisConfig extends IocObject {
   @list({ about: 'Servers as host:port; several are a Cluster, or the Sentinels of master_name.', minLength: 1 })
   endpoints = ['127.0.0.1:6379'];
 
+  @flag({ about: 'Whether a single endpoint leads to a Cluster, as the one address of a hosted Cluster does.' })
+  cluster = false;
+
   @integer({ about: 'Number of the database; a Cluster has only 0.', min: 0 })
   db = 0;
 

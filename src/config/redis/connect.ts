@@ -4,6 +4,7 @@ import { timerDelay } from '../../duration.js';
 import type { RedisConfig } from './config.js';
 import { endpoint, type Endpoint } from './endpoint.js';
 import { hush } from './hush.js';
+import { isCluster } from './rules.js';
 
 /** An ioredis client: one server, or the master that Sentinels know, or a Cluster. */
 export type RedisClient = Redis | Cluster;
@@ -45,7 +46,7 @@ function mode(
 ): RedisClient {
   const node = { ...nodeOptions(config, tls), ...overrides };
   if (config.masterName !== '') return new Redis({ ...sentinelOptions(config, endpoints, tls), ...node });
-  if (endpoints.length > 1) return new BoundedCluster([...endpoints], clusterOptions(node));
+  if (isCluster(config)) return new BoundedCluster([...endpoints], clusterOptions(node));
   return new Redis({ ...endpoints[0]!, ...node });
 }
 

@@ -26,12 +26,21 @@ export function checkRedis(config: RedisConfig): ConnectionOptions | undefined {
   return options;
 }
 
+/** Whether the endpoints are those of a Cluster. */
+export function isCluster({ cluster, endpoints, masterName }: RedisConfig): boolean {
+  return masterName === '' && (cluster || endpoints.length > 1);
+}
+
 type Expect = (isRight: boolean, property: Property, right: string) => void;
 
 function checkMode(config: RedisConfig, expect: Expect): void {
-  const { endpoints, db, username, password, masterName, sentinelUsername, sentinelPassword } = config;
-  const isCluster = masterName === '' && endpoints.length > 1;
-  expect(!isCluster || db === 0, 'db', '0: several endpoints without master_name are a Cluster, which has only that');
+  const { cluster, db, username, password, masterName, sentinelUsername, sentinelPassword } = config;
+  expect(
+    !isCluster(config) || db === 0,
+    'db',
+    '0: a Cluster, as several endpoints without master_name are, has only that',
+  );
+  expect(!cluster || masterName === '', 'cluster', 'false where master_name is set');
   expect(username === '' || password !== '', 'username', '"" unless password is set');
   expect(masterName !== '' || sentinelUsername === '', 'sentinelUsername', '"" unless master_name is set');
   expect(masterName !== '' || sentinelPassword === '', 'sentinelPassword', '"" unless master_name is set');

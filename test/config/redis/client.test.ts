@@ -225,6 +225,10 @@ describeWithOwnRedis('the client of a server of its own', () => {
     for (let i = 0; i < 10; i++) expect(await wrote(container)).toBe('written');
     const nodes = client(container) as Cluster;
     expect(nodes.nodes('master')).toHaveLength(3);
+    const byOne = await started({ endpoints: endpoints.slice(0, 1), cluster: true, password: 'sesame' });
+    for (let i = 0; i < 10; i++) expect(await wrote(byOne)).toBe('written');
+    expect((client(byOne) as Cluster).nodes('master')).toHaveLength(3);
+    await byOne.stop();
     const other = get(container).createClient({ connectionName: 'other' }) as Cluster;
     expect(await other.ping()).toBe('PONG');
     other.disconnect();

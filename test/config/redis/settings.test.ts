@@ -31,6 +31,7 @@ describe('the component redis', () => {
   it("has mcube's fields and defaults, and its own", () => {
     expect(shown(new RedisConfig())).toEqual({
       endpoints: ['127.0.0.1:6379'],
+      cluster: false,
       db: 0,
       username: '',
       password: '',
@@ -114,6 +115,12 @@ describe('the client', () => {
     });
   });
 
+  it('of one endpoint is for a Cluster where that is said', async () => {
+    await withRedis({ endpoints: ['a:1'], cluster: true }, (container) => {
+      expect(client(container)).toBeInstanceOf(Cluster);
+    });
+  });
+
   it('of a master name asks the Sentinels', async () => {
     const settings = {
       endpoints: ['a:1', 'b:2'],
@@ -177,6 +184,8 @@ describe('settings that make no sense', () => {
     [{ endpoints: ['redis://a:1'] }, 'redis.endpoints', 'it is a URL'],
     [{ endpoints: ['a:1', 'b:2', 'A:1'] }, 'redis.endpoints', 'items 1 and 3 are the same'],
     [{ endpoints: ['a:1', 'b:2'], db: 1 }, 'redis.db', 'Cluster'],
+    [{ cluster: true, db: 1 }, 'redis.db', 'Cluster'],
+    [{ cluster: true, masterName: 'm' }, 'redis.cluster', 'false where master_name is set'],
     [{ db: -1 }, 'redis.db', '0 or more'],
     [{ username: 'app' }, 'redis.username', 'unless password is set'],
     [{ sentinelUsername: 's' }, 'redis.sentinel_username', 'unless master_name is set'],

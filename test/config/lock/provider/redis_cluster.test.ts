@@ -68,7 +68,9 @@ describeWithOwnRedis('locks on a cluster of three masters', () => {
     const [{ host, port }] = startupNodes(cluster) as [{ host: string; port: number }];
     await using locks = lock.open({ provider: 'redis', client: new Redis({ host, port, lazyConnect: true }) });
     for (const key of ['a', 'b'])
-      await expect(locks.new(key, '60s').tryLock()).rejects.toThrow(/a node of a Cluster: name several endpoints/);
+      await expect(locks.new(key, '60s').tryLock()).rejects.toThrow(
+        /a node of a Cluster: set cluster = true in \[redis\]/,
+      );
   });
 
   it('finds the slot that Redis finds', async () => {

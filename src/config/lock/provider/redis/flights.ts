@@ -273,7 +273,7 @@ const NONE: readonly Operation[] = [];
 const HINTS: readonly (readonly [refusal: RegExp, hint: string])[] = [
   [
     /^(?:CROSSSLOT|MOVED|ASK)\b/,
-    'it is a node of a Cluster: name several endpoints, or give a client for a Cluster (new Redis.Cluster)',
+    'it is a node of a Cluster: set cluster = true in [redis] or name several endpoints, or give a client for one (new Redis.Cluster)',
   ],
   [/^NOAUTH\b/, 'it wants a password, and was given none'],
 ];
