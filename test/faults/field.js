@@ -17,6 +17,7 @@ import { watch } from './watchdog.js';
  * @property {number} [lingers] the share of holds that are never given back, so that they last for their ttl
  * @property {boolean} [thread] another thread renews
  * @property {number} [refreshes] the share of holds that are given another lifetime
+ * @property {number} [shares] the share of holds under one token of the process' own
  * @property {number} [renews] the share of routines that are long enough to be renewed
  * @property {boolean} [plain] all waits are without an end, and nothing else is asked
  * @property {number} [stalls] the share of holds in which the event loop stands still
@@ -31,7 +32,7 @@ import { watch } from './watchdog.js';
  * @typedef {object} Work
  * @property {string} lib the built library's locks
  * @property {number} at which process it is
- * @property {import('ioredis').RedisOptions} [redis] left out for locks in memory
+ * @property {import('./servers.js').Way} [redis] left out for locks in memory
  * @property {{ port: number; name: string; refuses: boolean }} register
  * @property {string} file its diary
  * @property {number} seed
@@ -61,6 +62,9 @@ import { watch } from './watchdog.js';
  */
 
 const HERE = fileURLToPath(new URL('.', import.meta.url));
+/** What stays: a guard of the fences, on a cluster one for each slot; and for a while the line of a key. */
+const GUARD = /^mlk:fence({\w+})?$/;
+const LINE = /:~q({\w+})?$/;
 /** Longer ttls than the base are used, too. */
 export const LONGEST = 1.5;
 /** Codes of what may be told in every plan: a key that another has, a hold that ran out, a wait that was aborted. */
@@ -231,16 +235,23 @@ export class Field {
 
   /** What is in Redis when nobody is there any more and every ttl is over. */
   async leftovers() {
-    const { admin, plan } = this;
-    for (const key of await admin.keys('*')) {
-      if (key === 'mlk:fence') continue;
-      const left = await admin.pttl(key);
-      // A process that was killed while it waited, or that could not reach the server, may leave its line for so long.
-      const line = key.endsWith(':~q') && left >= 0 && left <= 120_000;
-      if (left !== -2 && (!line || plan.tidy)) this.wrong.push({ check: 'leftovers', text: `${key}, for ${left} ms` });
+    for (const { admin } of this.net.masters) {
+      for (const key of await admin.keys('*')) await this.#leftover(admin, key);
     }
-    const guard = Number((await admin.get('mlk:fence')) ?? 0);
-    if (!Number.isSafeInteger(guard)) this.wrong.push({ check: 'leftovers', text: `the fence guard is ${guard}` });
+  }
+
+  /** @param {import('ioredis').Redis} admin @param {string} key */
+  async #leftover(admin, key) {
+    if (GUARD.test(key)) {
+      const guard = Number((await admin.get(key)) ?? 0);
+      if (!Number.isSafeInteger(guard)) this.wrong.push({ check: 'leftovers', text: `the fence guard is ${guard}` });
+      return;
+    }
+    const left = await admin.pttl(key);
+    // A process that was killed while it waited, or that could not reach the server, may leave its line for so long.
+    const line = LINE.test(key) && left >= 0 && left <= 120_000;
+    const allowed = left === -2 || (line && !this.plan.tidy);
+    if (!allowed) this.wrong.push({ check: 'leftovers', text: `${key}, for ${left} ms` });
   }
 
   async close() {

@@ -6,6 +6,7 @@ import { now } from './diary.js';
 import { until, USER } from './servers.js';
 
 /** @typedef {import('./field.js').Field} Field */
+/** @typedef {import('./servers.js').Node} Node */
 
 /** Clients open their connections again after pauses of half a second at most. */
 const AGAIN = 700;
@@ -221,6 +222,32 @@ export async function switchOver(field) {
   net.promoted();
   field.trouble(from, now() - from + AGAIN, 'switch-over');
   await net.inStep();
+}
+
+/**
+ * The slot of a key goes to another master, in its own time. In half of the cases who had it stands still before it hears of that, and
+ * meanwhile another slot moves between the two others, of which clients hear at once.
+ * @param {Field} field
+ */
+export async function moveSlot(field) {
+  const { net, random } = field;
+  const from = now();
+  const all = await Promise.all(field.keys.map((key) => net.ownerOf(key)));
+  const moved = random.one(all);
+  const beside = all.find(({ slot, owner }) => slot !== moved.slot && owner !== moved.owner);
+  const targets = net.nodes.filter((node) => node !== moved.owner);
+  const pause = () => sleep(random.one([0, 0, random.between(1, 20), random.between(20, 300)]));
+  const still = async () => {
+    moved.owner.signal('SIGSTOP');
+    // It ends once that node goes on, for it is told at last.
+    const another = beside && net.moveSlot(beside, /** @type {Node} */ (targets.find((node) => node !== beside.owner)));
+    await sleep(random.between(20, 600));
+    moved.owner.signal('SIGCONT');
+    await another;
+  };
+  await net.moveSlot(moved, random.one(targets), pause, random.chance(0.5) ? still : pause);
+  // Who asks waits until it has moved; what was done meanwhile may last for a ttl.
+  field.trouble(from, now() - from + AGAIN + field.longest, 'slot moved');
 }
 
 /** Somebody deletes the lock, the line of those who wait, or the guard of the fences. @param {Field} field */

@@ -65,6 +65,13 @@ const CUT_OFF = /** @type {const} */ ([
   [1, injuries.halfOpen],
 ]);
 
+/** While slots move. */
+const BESIDE_MOVES = /** @type {const} */ ([
+  [6, injuries.moveSlot],
+  [1, injuries.kill],
+  [1, injuries.stop],
+]);
+
 /** @type {readonly Plan[]} */
 const REDIS = [
   { name: 'none', fault: 'none', tidy: true },
@@ -128,6 +135,11 @@ const REDIS = [
     inject: injuries.switchOver,
     wiring: 'pair',
     atLeast: 3,
+  },
+  {
+    ...{ name: 'slots', fault: 'slots of a Cluster move; half of the holds under one token of a process' },
+    inject: (/** @type {import('./field.js').Field} */ field) => field.random.weighted(BESIDE_MOVES)(field),
+    ...{ wiring: 'cluster', pause: [20, 300], keys: 8, waiters: 1, mood: { shares: 0.5, refreshes: 0.1 } },
   },
   { name: 'deleted', fault: 'lock, line or fence guard deleted', inject: injuries.deleted, mood: { renews: 0.05 } },
   { name: 'stolen', fault: 'lock overwritten by a stranger', inject: injuries.stolen },

@@ -13,11 +13,16 @@ import { TcpProxy } from '../support/tcp_proxy.js';
  * - `proxied`: one server, and a network that can fail before each process
  * - `pair`: a master and its replica, each process by a proxy that leads to the one that is master
  * - `sentinel`: a master, its replica, and a sentinel that processes ask for the master
- * @typedef {'direct' | 'proxied' | 'pair' | 'sentinel'} Wiring
+ * - `cluster`: three masters that share the slots
+ * @typedef {'direct' | 'proxied' | 'pair' | 'sentinel' | 'cluster'} Wiring
  */
+
+/** Where a process connects: options of ioredis, or the nodes of a Cluster. @typedef {import('ioredis').RedisOptions | { nodes: { host: string; port: number }[] }} Way */
 
 const NAME = 'mymaster';
 const SETTLE_LIMIT = 30_000;
+const SLOTS = 16_384;
+const OF_CLUSTER = ['--cluster-enabled', 'yes', '--cluster-node-timeout', '2000'];
 export const USER = { username: 'app', password: 'secret' };
 
 /** A redis-server and a connection to it that nothing is done to. */
@@ -74,18 +79,27 @@ export class Servers {
   /** @type {TcpProxy[]} One for each process that was started. */ proxies = [];
   /** @type {Node} */ master;
   /** @type {Node} */ replica;
+  /** @type {Node[]} All of a cluster. */ nodes = [];
   /** @type {RedisProcess | undefined} */ #sentinel;
   /** @type {Redis | undefined} */ #watch;
+  /** @type {Map<number, Node>} Who has the slots that were moved. */ #moved = new Map();
 
   /** @param {Wiring} wiring @param {readonly string[]} args of redis-server */
   constructor(wiring, args) {
     this.wiring = wiring;
     this.master = new Node(args);
     this.replica = new Node(args);
+    if (wiring === 'cluster') this.nodes = [1, 2, 3].map(() => new Node([...OF_CLUSTER, ...args]));
+  }
+
+  /** Those that have keys. */
+  get masters() {
+    return this.wiring === 'cluster' ? this.nodes : [this.master];
   }
 
   /** @returns {Promise<this>} */
   async open() {
+    if (this.wiring === 'cluster') return this.#openCluster();
     await this.master.open();
     if (this.wiring === 'pair' || this.wiring === 'sentinel') {
       await this.replica.open();
@@ -96,8 +110,9 @@ export class Servers {
     return this;
   }
 
-  /** Where the next process connects. @returns {Promise<import('ioredis').RedisOptions>} */
+  /** Where the next process connects. @returns {Promise<Way>} */
   async way() {
+    if (this.wiring === 'cluster') return { nodes: this.nodes.map(({ port }) => ({ host: HOST, port })) };
     if (this.wiring === 'direct') return { host: HOST, port: this.master.port, ...USER };
     if (this.wiring === 'sentinel') {
       const sentinels = [{ host: HOST, port: this.#sentinel?.port ?? 0 }];
@@ -135,7 +150,60 @@ export class Servers {
   async close() {
     this.#watch?.disconnect();
     await Promise.all([...this.proxies.map((proxy) => proxy.close()), this.#sentinel?.stop()]);
-    await Promise.all([this.master, this.replica].map((node) => node.close()));
+    await Promise.all([this.master, this.replica, ...this.nodes].map((node) => node.close()));
+  }
+
+  /** Who has the slot of a key. @param {string} key */
+  async ownerOf(key) {
+    const slot = Number(await this.nodes[0]?.admin.call('CLUSTER', 'KEYSLOT', key));
+    const byShare = this.nodes[Math.floor((slot * this.nodes.length) / SLOTS)];
+    return { slot, owner: /** @type {Node} */ (this.#moved.get(slot) ?? byShare) };
+  }
+
+  /**
+   * A slot goes to another master, as an operator moves it: the keys first, then the slot.
+   * @param {{ slot: number; owner: Node }} place
+   * @param {Node} target
+   * @param {() => Promise<unknown>} pause between the steps
+   * @param {() => Promise<unknown>} last before the one that had it is told, as the last of all
+   */
+  async moveSlot({ slot, owner }, target, pause = async () => undefined, last = pause) {
+    const [from, to] = await Promise.all(
+      [owner, target].map(({ admin }) => admin.call('CLUSTER', 'MYID').then(String)),
+    );
+    /** @param {Node} node @param {...string} what */
+    const set = (node, ...what) => node.admin.call('CLUSTER', 'SETSLOT', slot, ...what);
+    await set(target, 'IMPORTING', from ?? '');
+    await set(owner, 'MIGRATING', to ?? '');
+    for (;;) {
+      await pause();
+      const keys = /** @type {string[]} */ (await owner.admin.call('CLUSTER', 'GETKEYSINSLOT', slot, 100));
+      if (keys.length === 0) break;
+      await owner.admin.call('MIGRATE', HOST, target.port, '', 0, 5_000, 'KEYS', ...keys);
+    }
+    const others = this.nodes.filter((node) => node !== owner && node !== target);
+    for (const node of [target, ...others]) await set(node, 'NODE', to ?? '');
+    await last();
+    await set(owner, 'NODE', to ?? '');
+    this.#moved.set(slot, target);
+  }
+
+  async #openCluster() {
+    const { nodes } = this;
+    await Promise.all(nodes.map((node) => node.open()));
+    for (const [at, { admin }] of nodes.entries()) {
+      const [first, next] = [at, at + 1].map((share) => Math.ceil((share * SLOTS) / nodes.length));
+      // Different epochs from the start: nodes that have the same one settle that first.
+      await admin.call('CLUSTER', 'SET-CONFIG-EPOCH', at + 1);
+      await admin.call('CLUSTER', 'ADDSLOTSRANGE', first ?? 0, (next ?? 0) - 1);
+      await nodes[0]?.admin.call('CLUSTER', 'MEET', HOST, nodes[at]?.port ?? 0);
+    }
+    await until('the cluster is whole', async () => {
+      const views = await Promise.all(nodes.map(({ admin }) => admin.call('CLUSTER', 'INFO').then(String)));
+      const whole = ['cluster_state:ok', `cluster_size:${nodes.length}`, `cluster_known_nodes:${nodes.length}`];
+      return views.every((view) => whole.every((part) => view.includes(part)));
+    });
+    return this;
   }
 
   async #openSentinel() {

@@ -3,7 +3,7 @@
 // when they have a key. Its input's end is the sign to finish; it then takes each key once more and ends by itself.
 import { setImmediate, setTimeout as sleep } from 'node:timers/promises';
 import { Worker } from 'node:worker_threads';
-import { Redis } from 'ioredis';
+import { Cluster, Redis } from 'ioredis';
 import { Diary, now } from './diary.js';
 import { Random } from './random.js';
 import { OwnRegister, SharedRegister } from './register.js';
@@ -29,7 +29,7 @@ process.on('warning', (warning) => {
 });
 
 /** @type {any} */ const way = work.redis;
-const client = way && new Redis({ ...way, lazyConnect: true, retryStrategy: () => 100 });
+const client = way && connectTo(way);
 client?.on('error', () => undefined);
 const locks = lock.open(
   client
@@ -70,6 +70,13 @@ process.stdin.destroy();
 /** @type {{ jumps: number } | undefined} */ const clock = /** @type {any} */ (globalThis).wallClock;
 if (clock) diary.note('F', clock.jumps);
 diary.note('D', now());
+
+/** @param {any} way @returns {Redis | Cluster} */
+function connectTo(way) {
+  const again = () => 100;
+  if (way.nodes) return new Cluster(way.nodes, { lazyConnect: true, clusterRetryStrategy: again });
+  return new Redis({ ...way, lazyConnect: true, retryStrategy: again });
+}
 
 /** @param {string} place @param {Random} random */
 async function live(place, random) {
@@ -115,9 +122,11 @@ async function lockOnce(id, key, random) {
 /** @param {number} id @param {string} key @param {Random} random */
 async function acquire(id, key, random) {
   const named = random.chance(0.1);
-  const options = named
-    ? { token: `t${process.pid}-${id}-${work.seed}`, metadata: random.one(['', ' some | text', '{}']) }
-    : {};
+  const options = random.chance(mood.shares ?? 0)
+    ? { token: `p${process.pid}-${work.seed}` }
+    : named
+      ? { token: `t${process.pid}-${id}-${work.seed}`, metadata: random.one(['', ' some | text', '{}']) }
+      : {};
   const one = locks.new(key, Math.round(ttl * random.one([1, 1, 1, 1, 1.5])), options);
   if (mood.plain) return one.lock();
   switch (
