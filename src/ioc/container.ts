@@ -151,7 +151,7 @@ export class Ioc {
   async #setUp({ force = false, ...request }: SetupOptions): Promise<void> {
     if (this.#started && !force) return;
     // A mistake in the new values leaves what runs as it is.
-    if (this.#started) readConfiguration(request).bind(this.#objects.store.entries());
+    if (this.#started) readConfiguration(request).bind(this.#objects.expected());
     await this.#stopStarted(NEVER);
     this.#objects.adopt();
     const entries = this.#objects.store.entries();

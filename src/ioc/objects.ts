@@ -2,7 +2,7 @@ import type { Container } from 'inversify';
 import { type Bound, ConfigError } from '../loader/index.js';
 import { Bindings, isBound } from './bindings.js';
 import { builtIns } from './built_ins.js';
-import { type Entry, keep, restore } from './entry.js';
+import { type Entry, entryOf, keep, restore } from './entry.js';
 import { CircularDependencyError, StartError } from './errors.js';
 import { Graph } from './graph.js';
 import type { IocObject } from './object.js';
@@ -39,6 +39,13 @@ export class Objects {
   graph(): Graph {
     const { container } = this;
     return new Graph(this.store.entries(), (want) => isBound(container, want));
+  }
+
+  /** What is registered, and what is taken over at the next setup. */
+  expected(): readonly Entry[] {
+    const entries = this.store.entries();
+    const late = builtIns.map(({ namespace, type }) => entryOf(namespace, type));
+    return [...entries, ...late.filter((one) => !entries.some((entry) => sameName(one, entry)))];
   }
 
   /** Takes over the built-in components, where their names are free. */
@@ -90,6 +97,10 @@ export class Objects {
       this.#building.pop();
     }
   }
+}
+
+function sameName(one: Entry, other: Entry): boolean {
+  return one.namespace === other.namespace && one.name === other.name;
 }
 
 /** Rings that run through bindings of the application's own are found by Inversify. */

@@ -36,16 +36,27 @@ export function stopOnSignals(what: Stoppable, options: SignalOptions, host: Hos
     for (const signal of signals) host.off(signal, onSignal);
   };
   const onSignal = (signal: NodeJS.Signals) => {
-    if (isStopping) return end(signal);
+    if (isStopping) {
+      remove();
+      return endBy(signal, host);
+    }
     isStopping = true;
-    void stopWithin(what, limit, host).then(() => (exit ? end(signal) : remove()));
-  };
-  const end = (signal: NodeJS.Signals) => {
-    remove();
-    endBy(signal, host);
+    const stopped = stopWithin(what, limit, host).then(remove);
+    void allStopped(host, stopped).then(() => exit && endBy(signal, host));
   };
   for (const signal of signals) host.on(signal, onSignal);
   return remove;
+}
+
+const underWay = new WeakMap<Host, Set<Promise<void>>>();
+
+/** Of several containers of a process none ends it in the middle of the stop of another. */
+async function allStopped(host: Host, stopped: Promise<void>): Promise<void> {
+  const all = underWay.get(host) ?? new Set();
+  underWay.set(host, all.add(stopped));
+  await stopped;
+  all.delete(stopped);
+  while (all.size > 0) await Promise.all(all);
 }
 
 interface Checked {

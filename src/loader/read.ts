@@ -71,7 +71,10 @@ function readDotenv(file: string, cwd: string, prefix: string): Source | undefin
 
 /** A value in quotes, which may be of several lines, as dotenv reads it. */
 const QUOTED =
-  /^\s*(?:export\s+)?[\w.-]+\s*[=:]\s*(?:"(?:\\"|[^"])*"|'(?:\\'|[^'])*'|`(?:\\`|[^`])*`)(?=\s*(?:#.*)?$)/gm;
+  /^[^\S\n]*(?:export\s+)?[\w.-]+\s*[=:]\s*(?:"(?:\\"|[^"])*"|'(?:\\'|[^'])*'|`(?:\\`|[^`])*`)(?=\s*(?:#.*)?$)/gm;
+
+/** A line that says nothing, or gives a value: behind a colon dotenv wants white space. */
+const SILENT = /^$|^#|=|^(?:export\s+)?[\w.-]+:\s/;
 
 /** The number of the first line that is passed over although it says something; what it says may be a secret. */
 function strayLine(text: string): number | undefined {
@@ -79,7 +82,7 @@ function strayLine(text: string): number | undefined {
     .replaceAll(/\r\n?/g, '\n')
     .replace(QUOTED, (block) => block.replaceAll(/.+/g, '='))
     .split('\n');
-  const at = lines.map((line) => line.trim()).findIndex((line) => !/^$|^#|[=:]/.test(line));
+  const at = lines.map((line) => line.trim()).findIndex((line) => !SILENT.test(line));
   return at < 0 ? undefined : at + 1;
 }
 

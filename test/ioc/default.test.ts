@@ -10,7 +10,9 @@ class Mine extends ioc.IocObject {
     return 'shared';
   }
 }
-class Late extends ioc.IocObject {}
+class Late extends ioc.IocObject {
+  @ioc.integer({ about: 'Anything.', max: 5 }) n = 1;
+}
 
 ioc.component('config', Shared);
 
@@ -58,8 +60,11 @@ describe('a built-in component', () => {
     await ioc.setup();
     ioc.component('default', Late);
     expect(ioc.default().len()).toBe(0);
-    await ioc.setup({ force: true });
+    await expect(ioc.setup({ force: true, values: { late: { n: 9 } } })).rejects.toThrow('late.n');
+    expect(ioc.defaultIoc.ready).toBe(true);
+    await ioc.setup({ force: true, values: { late: { n: 2 } } });
     expect(ioc.default().list()).toEqual(['late.v1']);
+    expect(ioc.default().get<Late>('late').n).toBe(2);
   });
 
   it('is a class', () => {

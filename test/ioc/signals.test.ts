@@ -1,4 +1,5 @@
 import { EventEmitter } from 'node:events';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { beforeEach, describe, expect, it, jest } from '@jest/globals';
 import { InvalidArgumentError } from '../../src/errors.js';
 import { Ioc, IocObject } from '../../src/ioc/index.js';
@@ -76,6 +77,19 @@ describe('a signal', () => {
     raise('SIGTERM');
     await eventually(() => expect(host.ended).toEqual(EXIT));
     expect(host.stderrText).toBe('not stopped within 20 ms\n');
+  });
+
+  it('ends the process once all are stopped that listen', async () => {
+    let done = () => {};
+    stop.mockReturnValueOnce(Promise.resolve()).mockReturnValueOnce(new Promise((resolve) => (done = resolve)));
+    listen();
+    listen();
+    raise('SIGTERM');
+    await eventually(() => expect(host.heard()).toEqual([1, 1]));
+    await sleep(20);
+    expect(host.ended).toEqual([]);
+    done();
+    await eventually(() => expect(host.ended.slice(0, 2)).toEqual(EXIT));
   });
 
   it('only stops when exit is false', async () => {

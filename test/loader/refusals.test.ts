@@ -194,9 +194,12 @@ describe('a file', () => {
     });
     expect(await of('A="1\n2"\nB 3\nC="4"')).toMatchObject({ mistakes: [{ source: '.env:3' }] });
     expect(await of("A=\"not closed\nB 3\nC='4'")).toMatchObject({ mistakes: [{ source: '.env:2' }] });
+    for (const text of ['LOCK_PROVIDER:redis', 'https://example.com'])
+      expect(await of(`A=1\n${text}\n`)).toMatchObject({ mistakes: [{ source: '.env:2' }] });
     const again = 'KEY="first\nsecond"\nKEY="last"';
     const escaped = 'KEY="one\\ntwo\nthree"\nOTHER=`a\n#b\nc`';
-    for (const text of [again, escaped]) expect(await of(text)).not.toBeInstanceOf(Error);
+    // In no more time than its length.
+    for (const text of [again, escaped, '\n'.repeat(100_000)]) expect(await of(text)).not.toBeInstanceOf(Error);
     const right = ['# a\n  # b\nexport A = 1\nB: 2\nC=', 'KEY="first\n second\n\nthird" # why\nD=4', "E='a\nb'\r\n"];
     for (const text of right) expect(await of(text)).not.toBeInstanceOf(Error);
   });

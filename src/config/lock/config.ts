@@ -3,6 +3,7 @@ import type { Milliseconds } from '../../duration.js';
 import { choice, component, duration, flag, inject, integer, IocObject, refuse, text } from '../../ioc/index.js';
 import { RedisConfig } from '../redis/index.js';
 import { LockFactory } from './factory.js';
+import { checkClient } from './open.js';
 import {
   LARGEST_BATCH,
   PROVIDER_NAMES,
@@ -92,7 +93,7 @@ export class LockConfig extends IocObject {
   override init(): void | Promise<void> {
     const { prefix, pollMin, pollMax, batchCap, wait, detectDeadlock, redis } = this;
     const resources: Resources = {
-      client: () => this.client(),
+      client: () => checkClient(this.client()),
       prefix,
       pollMin,
       pollMax,

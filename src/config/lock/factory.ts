@@ -32,8 +32,9 @@ const CLOSE_LIMIT: Milliseconds = 5_000;
 export class LockFactory implements AsyncDisposable {
   readonly #queues: Queues;
   readonly #terms: LockTerms;
-  /** Those of `run` and `tryRun`. */
+  /** Those of `run` and `tryRun`, and of `once`. */
   readonly #renewed: LockTerms;
+  readonly #once: LockTerms;
   #closing: Promise<void> | undefined;
 
   /**
@@ -45,6 +46,7 @@ export class LockFactory implements AsyncDisposable {
   constructor(store: LockStore, options: LockOptions = {}, copy?: StoreCopy) {
     this.#terms = lockTerms(options, DEFAULT_LOCK_TERMS);
     this.#renewed = { ...this.#terms, renew: true };
+    this.#once = { ...this.#terms, renew: false };
     this.#queues = new Queues(checkStore(store), copy);
   }
 
@@ -122,7 +124,7 @@ export class LockFactory implements AsyncDisposable {
    */
   async once<T>(key: string, times: OnceTimes, routine: Routine<T>): Promise<Outcome<T>> {
     const { atMost, atLeast } = onceTimes(times, this.#queues.store.shortestTtl);
-    const lock = this.#for(routine, key, atMost, undefined, this.#terms);
+    const lock = this.#for(routine, key, atMost, undefined, this.#once);
     const inside = this.#inside(lock, routine, 'once');
     if (!(await obtained(lock))) return { ran: false };
     lock.keep(atLeast);

@@ -16,6 +16,9 @@ import { Release } from './release.js';
 import { NO_RETRY } from './retry.js';
 import { Watch } from './watch.js';
 
+/** The states of a lease in which it can be lost. */
+const WATCHED: ReadonlySet<string> = new Set(['asking', 'held', 'releasing', 'unsure']);
+
 /** A release that needs no waiting is the same for all. */
 const DONE = Promise.resolve();
 
@@ -204,7 +207,7 @@ export class Lock implements AsyncDisposable {
   get signal(): AbortSignal {
     const lease = this.#lease;
     const watch = (this.#watch ??= new Watch());
-    if (lease?.state === 'asking' || lease?.state === 'held') lease.watcher = watch;
+    if (lease && WATCHED.has(lease.state)) lease.watcher = watch;
     return watch.signal(lease);
   }
 

@@ -108,8 +108,9 @@ function copied(provider: ProviderName, resources: Resources): StoreCopy | undef
   }
 }
 
-function checkClient(client: unknown): void {
-  const parts = client as Partial<RedisClient> | undefined;
-  if (typeof parts?.duplicate === 'function' && typeof parts.evalsha === 'function') return;
+/** @throws {InvalidArgumentError} it is no client of ioredis */
+export function checkClient(client: unknown): RedisClient {
+  const parts = client as Partial<RedisClient> | null | undefined;
+  if (typeof parts?.duplicate === 'function' && typeof parts.evalsha === 'function') return client as RedisClient;
   throw new InvalidArgumentError('client', client, 'an ioredis client (new Redis() or new Redis.Cluster())');
 }

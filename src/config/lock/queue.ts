@@ -5,7 +5,7 @@ import { ProviderUnreachableError } from './errors.js';
 import type { Lease } from './lease.js';
 import type { WaitTerms } from './options.js';
 import type { Place } from './place.js';
-import { isLater, type Grant, type LockStore, type Refusal } from './provider/store.js';
+import { abandon, isLater, type Grant, type LockStore, type Refusal } from './provider/store.js';
 import { Waiter, Waiters, type WaiterHost } from './waiter.js';
 
 /**
@@ -110,6 +110,8 @@ export class KeyQueue implements WaiterHost {
   }
 
   answered(waiter: Waiter, answer: Grant | Refusal): void {
+    // A store of the application's own may tell it twice.
+    if (waiter !== this.#asking) return;
     const now = performance.now();
     this.#answered(waiter, answer, now);
     this.serve(now);
@@ -144,7 +146,15 @@ export class KeyQueue implements WaiterHost {
     const now = performance.now();
     const asking = this.#asking;
     if (!asking || this.#heard >= waiter.since || this.place.held(now)) return this.#failure(waiter, now);
-    return new ProviderUnreachableError(this.store.provider, now - waiter.since, this.store.trouble?.(asking.lease));
+    return new ProviderUnreachableError(this.store.provider, now - waiter.since, this.#trouble(asking));
+  }
+
+  #trouble({ lease }: Waiter): Error | undefined {
+    try {
+      return this.store.trouble?.(lease);
+    } catch (error) {
+      return error as Error;
+    }
   }
 
   #failure(waiter: Waiter, now: number): Error {
@@ -170,18 +180,7 @@ export class KeyQueue implements WaiterHost {
   #leave(waiter: Waiter): void {
     this.#chain.remove(waiter);
     // A question on its way may still be granted, as may one who stands in line there: the undoing follows on the same way.
-    if (waiter === this.#asking || waiter.attempts > 0) this.#abandon(waiter);
-  }
-
-  /** A store of the application's own may throw: that ends nobody else's wait, and is told as Node tells it of a listener. */
-  #abandon({ lease }: Waiter): void {
-    try {
-      this.store.abandon(lease);
-    } catch (error) {
-      process.nextTick(() => {
-        throw error;
-      });
-    }
+    if (waiter === this.#asking || waiter.attempts > 0) abandon(this.store, waiter.lease);
   }
 
   #ask(waiter: Waiter, now: number): void {
@@ -217,7 +216,7 @@ export class KeyQueue implements WaiterHost {
     if (waiter.granted) return;
     if (waiter.hasAborted) this.#reject(waiter, waiter.terms.signal!.reason);
     if (waiter.settled || grant.until <= now) {
-      this.#abandon(waiter);
+      abandon(this.store, waiter.lease);
       if (!waiter.settled) this.#tooLate(waiter, now);
       return;
     }
@@ -234,16 +233,18 @@ export class KeyQueue implements WaiterHost {
     // The undoing, whenever it arrives, must not find what it is given the next time.
     waiter.lease.rename();
     if (waiter.single || waiter.late === LATE_ENOUGH) return this.#refuse(waiter, now);
-    const pause = waiter.terms.retry ? this.#pause(waiter) : 0;
-    if (pause > 0) waiter.notBefore = now + pause;
+    if (waiter.terms.retry) this.#restAfter(waiter, now);
+  }
+
+  /** Who rests does not ask, also not because its strategy has another one join the line. */
+  #restAfter(waiter: Waiter, now: number, refusal?: Refusal): void {
+    waiter.notBefore = Infinity;
+    waiter.notBefore = now + this.#pause(waiter, refusal);
   }
 
   #refused(asked: Waiter, refusal: Refusal, now: number): void {
     asked.late = 0;
-    if (!asked.settled && !asked.single) {
-      const pause = this.#pause(asked, refusal);
-      if (pause > 0) asked.notBefore = now + pause;
-    }
+    if (!asked.settled && !asked.single) this.#restAfter(asked, now, refusal);
     // A single try that came before the question was sent has its answer, too: the key was another's after it came.
     for (let head = this.#chain.head; head?.single && head.since <= refusal.asked; head = this.#chain.head) {
       this.#refuse(head, now);

@@ -1,6 +1,6 @@
 import { ProviderUnreachableError } from './errors.js';
 import type { Lease } from './lease.js';
-import { isLater, type Answer, type Asker, type LockStore } from './provider/store.js';
+import { abandon, isLater, type Answer, type Asker, type LockStore } from './provider/store.js';
 import { keepSettlers, settlers } from './settlers.js';
 
 /** An `unlock` that the provider answers later: what its answer makes of the lease, and of the promise of the caller. */
@@ -43,7 +43,7 @@ export class Release implements Asker<boolean> {
 
   failed(error: unknown): void {
     this.lease.state = 'unsure';
-    if (error instanceof ProviderUnreachableError) this.store.abandon(this.lease);
     this.#reject(error);
+    if (error instanceof ProviderUnreachableError) abandon(this.store, this.lease);
   }
 }

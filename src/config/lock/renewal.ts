@@ -160,10 +160,14 @@ export class Renewals {
   #fired(): void {
     this.#timerAt = Infinity;
     const now = performance.now();
-    this.#round(now);
-    let next = Infinity;
-    for (const { due } of this.#renewed) next = Math.min(next, due);
-    if (next < Infinity) this.#arm(next);
+    // A store of the application's own may throw: the others are renewed all the same.
+    try {
+      this.#round(now);
+    } finally {
+      let next = Infinity;
+      for (const { due } of this.#renewed) next = Math.min(next, due);
+      if (next < Infinity) this.#arm(next);
+    }
   }
 
   #round(now: Milliseconds): void {
@@ -180,11 +184,13 @@ export class Renewals {
     this.#maxLag = Math.max(this.#maxLag, this.#lag);
     // Collected first: one that is found to be lost leaves the chain.
     const wanted = [...this.#renewed].filter((one) => one.due <= now || (lives.has(one.life) && one.mayJoin(now)));
-    for (const one of wanted) this.#renew(one, one.lease!, now);
+    for (const one of wanted) this.#renew(one, one.lease!);
     this.host.rounded?.();
   }
 
-  #renew(one: Renewal, lease: Lease, now: Milliseconds): void {
+  #renew(one: Renewal, lease: Lease): void {
+    // Of many in a round the last come later: a lease that is over is not asked for, and not lost for want of an answer.
+    const now = performance.now();
     const left = lease.left(now);
     this.#leastLeft = Math.min(this.#leastLeft, left / one.life);
     if (left === 0) return this.remove(one);

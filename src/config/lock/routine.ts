@@ -1,3 +1,4 @@
+import { show } from '../../errors.js';
 import { LockLostError } from './errors.js';
 import type { Lock } from './lock.js';
 
@@ -38,16 +39,16 @@ export async function runHeld<T>(
     try {
       await end(lock);
     } catch (failure) {
-      const why = whyNotGivenBack(lock, failure as Error);
+      const why = whyNotGivenBack(lock, failure);
       // Who fails because of the loss has told it already, by its own error or, as Node's own calls do, by that of the abort.
-      if (why !== error && why !== (error as Error | undefined)?.cause) warn(lock, 'failed', why);
+      if (!isOf(why, error) && !isOf(why, (error as Error | undefined)?.cause)) warn(lock, 'failed', why);
     }
     throw error;
   }
   try {
     await end(lock);
   } catch (failure) {
-    warn(lock, 'is done', whyNotGivenBack(lock, failure as Error));
+    warn(lock, 'is done', whyNotGivenBack(lock, failure));
   }
   return value;
 }
@@ -64,9 +65,15 @@ function heldBy(lock: Lock, fence: bigint): Held {
   return Object.defineProperty({ fence, lock }, 'signal', SIGNAL) as Held;
 }
 
-/** If it was lost, that; else what became of giving it back. */
-function whyNotGivenBack({ signal }: Lock, failure: Error): Error {
+/** Whether an error tells of the same: of a loss `assertHeld` makes another one each time. */
+function isOf(why: Error, error: unknown): boolean {
+  return error === why || (error instanceof LockLostError && why instanceof LockLostError && error.key === why.key);
+}
+
+/** If it was lost, that; else what became of giving it back: of a store of one's own anything may. */
+function whyNotGivenBack({ signal }: Lock, failure: unknown): Error {
   if (signal.aborted) return signal.reason as Error;
+  if (!(failure instanceof Error)) return new Error(show(failure), { cause: failure });
   return failure.cause instanceof LockLostError ? failure.cause : failure;
 }
 

@@ -6,6 +6,7 @@ import { DEFAULT_LOCK_TERMS } from '../../../src/config/lock/options.js';
 import { GoCacheStore } from '../../../src/config/lock/provider/go_cache.js';
 import { Queues } from '../../../src/config/lock/queues.js';
 import { LockLostError, ProviderUnreachableError, type Lock } from '../../../src/config/lock/index.js';
+import type { Ask, Asker, Grant, LockStore, Refusal } from '../../../src/config/lock/provider/store.js';
 import { ScriptedStore } from '../../support/scripted_store.js';
 
 const DAY = 86_400_000;
@@ -486,6 +487,144 @@ describe('a key elsewhere', () => {
     expect(warned).toHaveBeenCalledTimes(1);
     expect(warned).toHaveBeenCalledWith(expect.objectContaining({ name: 'LockWarning', cause: bug }));
     warned.mockRestore();
+  });
+
+  it('what a store throws beside an answer ends nothing: an unlock rejects, a wait ends in its time', async () => {
+    const thrown: unknown[] = [];
+    const tick = jest.spyOn(process, 'nextTick').mockImplementation((task) => {
+      try {
+        (task as () => void)();
+      } catch (error) {
+        thrown.push(error);
+      }
+    });
+    const bug = new Error('bug in the store');
+    store.abandon = () => {
+      throw bug;
+    };
+    store.release = () => Promise.reject(new ProviderUnreachableError('scripted', 5));
+    const waiting = lock();
+    store.questions[0]!.answer(store.grant());
+    await expect((await waiting).unlock()).rejects.toBeInstanceOf(ProviderUnreachableError);
+    expect(thrown).toEqual([bug]);
+    tick.mockRestore();
+    store.abandon = () => undefined;
+    (store as LockStore).trouble = () => {
+      throw bug;
+    };
+    const ended = expect(factory.new('other', 1_000).lock({ wait: 50 })).rejects.toMatchObject({ cause: bug });
+    await jest.advanceTimersByTimeAsync(50);
+    await ended;
+  });
+
+  it.each([
+    ['undefined', undefined],
+    ['"gone"', 'gone'],
+  ])(
+    'a routine has its value, and its own error, though a store rejects its release with %s',
+    async (shown, reason) => {
+      const warned = jest.spyOn(process, 'emitWarning').mockImplementation(() => undefined);
+      // eslint-disable-next-line @typescript-eslint/prefer-promise-reject-errors -- what a store should not do
+      store.release = () => Promise.reject(reason);
+      const mine = new Error('mine');
+      const both = [factory.run('k', 1_000, () => 42), factory.run('other', 1_000, () => Promise.reject(mine))];
+      for (const { answer } of store.questions) answer(store.grant());
+      expect(await Promise.allSettled(both)).toMatchObject([{ value: 42 }, { reason: mine }]);
+      expect(warned).toHaveBeenCalledTimes(2);
+      expect(warned).toHaveBeenCalledWith(
+        expect.objectContaining({ message: expect.stringContaining(shown) as unknown }),
+      );
+      warned.mockRestore();
+    },
+  );
+
+  it('a routine that fails because assertHeld told the loss has told it', async () => {
+    const warned = jest.spyOn(process, 'emitWarning').mockImplementation(() => undefined);
+    const running = factory.run(
+      'k',
+      1_000,
+      async ({ lock: held }) => {
+        await new Promise((resolve) => setTimeout(resolve, 2_000));
+        held.assertHeld();
+      },
+      { renew: false },
+    );
+    const ended = expect(running).rejects.toBeInstanceOf(LockLostError);
+    store.questions[0]!.answer(store.grant());
+    await jest.advanceTimersByTimeAsync(2_000);
+    await ended;
+    expect(warned).not.toHaveBeenCalled();
+    warned.mockRestore();
+  });
+
+  it('a signal that is first looked at while the unlock is on its way tells the loss that the answer tells', async () => {
+    const waiting = lock();
+    store.questions[0]!.answer(store.grant());
+    const held = await waiting;
+    store.release = () => Promise.resolve(false);
+    const unlocked = held.unlock();
+    const { signal } = held;
+    await expect(unlocked).rejects.toMatchObject({ cause: { reason: 'taken' } });
+    expect(signal.aborted).toBe(true);
+  });
+
+  it('an answer that is told twice is heard once: of one key there is one question at a time', async () => {
+    const askers: Asker<Grant | Refusal>[] = [];
+    store.obtain = (_ask: Ask, _now?: number, _line?: unknown, asker?: Asker<Grant | Refusal>) => {
+      askers.push(asker!);
+      return undefined as never;
+    };
+    const single = factory.new('k', 1_000).tryLock();
+    const next = lock();
+    askers[0]!.answered(store.refuse());
+    await expect(single).rejects.toThrow('not obtained');
+    expect(askers).toHaveLength(2);
+    askers[0]!.answered(store.refuse());
+    const third = lock(50);
+    expect(askers).toHaveLength(2);
+    askers[1]!.answered(store.grant());
+    await (await next).unlock();
+    askers[2]!.answered(store.grant());
+    await third;
+  });
+
+  it('nothing renews the lock of once, whatever the locks of its factory do', async () => {
+    const renewing = new LockFactory(store, { renew: true });
+    store.refresh = jest.fn(store.refresh.bind(store));
+    const once = renewing.once('k', { atMost: 900 }, async () => {
+      await new Promise((resolve) => setTimeout(resolve, 800));
+    });
+    store.questions[0]!.answer(store.grant(900));
+    await jest.advanceTimersByTimeAsync(800);
+    expect(await once).toMatchObject({ ran: true });
+    expect(store.refresh).not.toHaveBeenCalled();
+    await renewing.close();
+  });
+
+  it('a strategy that has another join the line rests all the same', async () => {
+    const asked: number[] = [];
+    store.obtain = () => {
+      asked.push(performance.now());
+      return Promise.resolve(store.refuse());
+    };
+    const started = performance.now();
+    const others: Promise<unknown>[] = [];
+    const next = (attempt: number): number => {
+      if (attempt < 3)
+        others.push(
+          factory
+            .new('k', 1_000)
+            .lock({ wait: 1_000 })
+            .catch(() => undefined),
+        );
+      return attempt < 4 ? 100 : 0;
+    };
+    const ended = expect(factory.new('k', 1_000).lock({ retry: { next } })).rejects.toThrow('not obtained');
+    await jest.advanceTimersByTimeAsync(350);
+    await ended;
+    expect(asked.slice(0, 4).map((at) => Math.round(at - started))).toEqual([0, 100, 200, 300]);
+    await jest.advanceTimersByTimeAsync(2_000);
+    await Promise.all(others);
   });
 
   it('a factory whose store throws is closed all the same, and says so', async () => {

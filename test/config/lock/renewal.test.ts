@@ -216,6 +216,37 @@ describe('renewal', () => {
     jest.restoreAllMocks();
   });
 
+  it('of a lease that was over before it was asked for is no want of an answer', async () => {
+    await held('a', 120);
+    const last = await held('b', 120);
+    const { signal } = last;
+    store.answer = async (ttl) => {
+      // The event loop stands still in the middle of a round.
+      const later = performance.now() + 200;
+      jest.spyOn(performance, 'now').mockReturnValue(later);
+      return later + ttl;
+    };
+    await pass(60);
+    expect(store.renewed.map(({ ask }) => ask.key)).toEqual(['a']);
+    expect(last.held).toBe(false);
+    expect(signal.reason).toMatchObject({ reason: 'expired' });
+    jest.mocked(performance.now).mockRestore();
+  });
+
+  it('goes on for the others when a store throws where it should not', async () => {
+    await held('a', 120, { maxHold: 130 });
+    const other = await held('b', 120);
+    const bug = new Error('bug in the store');
+    store.deadline = () => {
+      store.deadline = (sent, ttl) => sent + ttl;
+      throw bug;
+    };
+    await expect(pass(60)).rejects.toBe(bug);
+    await pass(600);
+    expect(other.held).toBe(true);
+    await other.unlock();
+  });
+
   it('ends at maxHold: the lock runs out then, and says why', async () => {
     const start = performance.now();
     const lock = await held('k', TTL, { maxHold: 2 * TTL + 500 });

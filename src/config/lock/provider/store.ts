@@ -128,6 +128,17 @@ export interface OwnStore extends LockStore {
   obtain(ask: Ask, now: Milliseconds): Grant;
 }
 
+/** A store of the application's own may throw: that ends nothing of who gives up, and is told as Node tells it of a listener. */
+export function abandon(store: LockStore, ask: Ask): void {
+  try {
+    store.abandon(ask);
+  } catch (error) {
+    process.nextTick(() => {
+      throw error;
+    });
+  }
+}
+
 export function isOwn(store: LockStore): store is OwnStore {
   return store.alone === true;
 }
