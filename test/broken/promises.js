@@ -426,8 +426,8 @@ export const BROKEN = [
   {
     promise: 'a late answer to a refresh takes nothing from the next holder',
     file: lock('refresh.ts'),
-    from: 'if (lease.lost && !this.host.isTakenOver(lease)) this.store.abandon(lease);',
-    to: 'this.store.abandon(lease);',
+    from: 'if (lease.lost && !this.host.isTakenOver(lease)) abandon(this.store, lease);',
+    to: 'abandon(this.store, lease);',
     tests: [QUEUE],
   },
   {

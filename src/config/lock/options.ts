@@ -80,9 +80,10 @@ const LONGEST_TOKEN = 1_024;
 const WAIT_KEYS: readonly string[] = ['wait', 'signal', 'retry'];
 /** What `tryLock` takes, which does not wait. */
 export const TRY_KEYS: readonly string[] = ['signal'];
-const LOCK_KEYS = [...WAIT_KEYS, 'token', 'metadata', 'renew', 'maxHold', 'detectDeadlock'];
+const HOLD_KEYS: readonly string[] = ['token', 'metadata', 'renew', 'maxHold', 'detectDeadlock'];
+const LOCK_KEYS = [...WAIT_KEYS, ...HOLD_KEYS];
 /** What `tryRun` takes. */
-const TRY_RUN_KEYS = LOCK_KEYS.filter((name) => !WAIT_KEYS.includes(name) || TRY_KEYS.includes(name));
+const TRY_RUN_KEYS = [...TRY_KEYS, ...HOLD_KEYS];
 
 /**
  * Options of `lock()` over the terms of its lock.

@@ -1,6 +1,6 @@
 import type { Milliseconds } from '../../duration.js';
 import type { Lease } from './lease.js';
-import { isLater, type LockStore } from './provider/store.js';
+import { abandon, isLater, type LockStore } from './provider/store.js';
 
 /** Who hears what refreshes bring. */
 interface RefreshHost {
@@ -114,7 +114,7 @@ export class Refreshes {
     if (lease.alive(performance.now())) return this.#move(lease, Math.max(lease.until, Math.min(until, asked.until)));
     // Our deadline passed while the answer was on its way: what was lengthened is nobody's, unless the next one has taken it
     // over under the same token.
-    if (lease.lost && !this.host.isTakenOver(lease)) this.store.abandon(lease);
+    if (lease.lost && !this.host.isTakenOver(lease)) abandon(this.store, lease);
     throw lease.notHeld;
   }
 

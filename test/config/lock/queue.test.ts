@@ -507,6 +507,14 @@ describe('a key elsewhere', () => {
     store.questions[0]!.answer(store.grant());
     await expect((await waiting).unlock()).rejects.toBeInstanceOf(ProviderUnreachableError);
     expect(thrown).toEqual([bug]);
+    const holding = factory.new('refreshed', 1_000).lock();
+    store.questions[1]!.answer(store.grant());
+    const held = await holding;
+    store.refresh = () => new Promise((resolve) => setTimeout(() => resolve(performance.now() + 1_000), 2_000));
+    const refreshed = expect(held.refresh()).rejects.toMatchObject({ code: 'ERR_LOCK_NOT_HELD' });
+    await jest.advanceTimersByTimeAsync(2_000);
+    await refreshed;
+    expect(thrown).toEqual([bug, bug]);
     tick.mockRestore();
     store.abandon = () => undefined;
     (store as LockStore).trouble = () => {

@@ -129,7 +129,7 @@ export interface OwnStore extends LockStore {
 }
 
 /** A store of the application's own may throw: that ends nothing of who gives up, and is told as Node tells it of a listener. */
-export function abandon(store: LockStore, ask: Ask): void {
+export function abandon(store: Pick<LockStore, 'abandon'>, ask: Ask): void {
   try {
     store.abandon(ask);
   } catch (error) {
