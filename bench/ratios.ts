@@ -62,6 +62,9 @@ const HEADLINES: readonly Headline[] = [
   })),
 ];
 
+/** What comes after it in the name of a contestant tells which of our ways it takes. */
+const OUR_NAME = 'mcube-lock';
+
 interface Compared {
   readonly name: string;
   readonly spread: Spread;
@@ -71,16 +74,19 @@ interface Compared {
 /** What is said of a scenario in one number each. */
 export function ratiosOf(scenario: string, results: Results): Table | undefined {
   const kept = results[scenario];
-  const ours = kept?.contestants.find(({ kind }) => kind === 'ours')?.name;
-  if (!kept || !ours) return undefined;
-  const rows: string[][] = [];
-  for (const headline of HEADLINES.filter((one) => one.scenario === scenario)) {
-    const our = figureOf(kept, headline, ours);
-    if (!our) continue;
-    for (const other of headline.with) {
-      for (const { label, their } of rivals(kept, headline, other)) rows.push(row(headline, our, label, their));
-    }
-  }
+  if (!kept) return undefined;
+  const ours = kept.contestants.filter(({ kind }) => kind === 'ours');
+  const headlines = HEADLINES.filter((one) => one.scenario === scenario);
+  const rows = headlines.flatMap((headline) =>
+    ours.flatMap(({ name }) => {
+      const our = figureOf(kept, headline, name);
+      if (!our) return [];
+      const named = { ...headline, what: headline.what + name.slice(OUR_NAME.length) };
+      const others = headline.with.flatMap((other) => rivals(kept, headline, other));
+      return others.map(({ label, their }) => row(named, our, label, their));
+    }),
+  );
+  if (rows.length === 0) return undefined;
   const notes = rows.some(([, , name]) => name?.includes('*'))
     ? [
         '* overlaps, fails, or gives some of its waiters nothing in most rounds; the line after it is the best that does not.',
@@ -88,7 +94,7 @@ export function ratiosOf(scenario: string, results: Results): Table | undefined 
     : [];
   return {
     title: 'Ratios of medians, and of single rounds',
-    rows: [['', 'mcube-lock', 'compared with', 'its figure', 'ratio'], ...rows],
+    rows: [['', OUR_NAME, 'compared with', 'its figure', 'ratio'], ...rows],
     notes,
   };
 }

@@ -8,4 +8,4 @@ import { floor, publishAndRetry } from './raw.js';
 export type { Body, Contestant, Kind, Locks } from './contestant.js';
 
 export const onRedis: readonly Contestant[] = [oursOnRedis, ...redisPeers, publishAndRetry, floor, limit];
-export const inMemory: readonly Contestant[] = [oursInMemory, ...memoryPeers, leaseAlone];
+export const inMemory: readonly Contestant[] = [...oursInMemory, ...memoryPeers, leaseAlone];

@@ -31,9 +31,20 @@ export const oursOnRedis: Contestant = {
   open: async (port) => locks(lock.open({ provider: 'redis', client: new Redis(port) })),
 };
 
-export const oursInMemory: Contestant = {
-  name: 'mcube-lock',
-  kind: 'ours',
-  settings: 'as it comes',
-  open: async () => locks(lock.open({ provider: 'go_cache' })),
-};
+export const oursInMemory: readonly Contestant[] = [
+  {
+    name: 'mcube-lock, run',
+    kind: 'ours',
+    settings: 'run, which takes a routine, as acquire of async-lock and runExclusive of async-mutex do',
+    async open() {
+      const factory = lock.open({ provider: 'go_cache' });
+      return { use: (key, body) => factory.run(key, TTL, body) };
+    },
+  },
+  {
+    name: 'mcube-lock, lock + unlock',
+    kind: 'ours',
+    settings: 'lock and unlock, as acquire and release of async-await-mutex-lock are',
+    open: async () => locks(lock.open({ provider: 'go_cache' })),
+  },
+];

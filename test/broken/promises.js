@@ -90,13 +90,13 @@ export const BROKEN = [
   {
     promise: 'waiters are served first come, first served',
     file: lock('chain.ts'),
-    from: `    link.previous = this.#tail;
-    if (this.#tail) this.#tail.next = link;
+    from: `    link.previous = this.tail;
+    if (this.tail) this.tail.next = link;
     else this.head = link;
-    this.#tail = link;`,
+    this.tail = link;`,
     to: `    link.next = this.head;
     if (this.head) this.head.previous = link;
-    else this.#tail = link;
+    else this.tail = link;
     this.head = link;`,
     tests: [MEMORY],
     only: 'waiters of one process',
@@ -111,7 +111,7 @@ export const BROKEN = [
   {
     promise: 'an aborted wait never takes the lock later',
     file: lock('queue.ts'),
-    from: `    this.#chain.remove(waiter);
+    from: `    this.remove(waiter);
     // A question on its way`,
     to: '    // A question on its way',
     tests: [MEMORY, QUEUE],
@@ -120,7 +120,7 @@ export const BROKEN = [
     promise: 'an aborted wait leaves no trace',
     file: lock('queue.ts'),
     from: '    this.#leave(waiter);\n    this.serve();',
-    to: '    this.#chain.remove(waiter);\n    this.serve();',
+    to: '    this.remove(waiter);\n    this.serve();',
     tests: [QUEUE],
   },
   {
@@ -161,7 +161,7 @@ export const BROKEN = [
   {
     promise: "run gives the routine's value even when the release fails",
     file: lock('routine.ts'),
-    from: "warn(lock, 'is done', whyNotGivenBack(lock, failure));",
+    from: "warn(this.lock, 'is done', whyNotGivenBack(this.lock, failure));",
     to: 'throw failure;',
     tests: [MEMORY],
   },
@@ -190,7 +190,7 @@ export const BROKEN = [
   {
     promise: "run gives the routine's own error when both fail",
     file: lock('routine.ts'),
-    from: '      const why = whyNotGivenBack(lock, failure);\n',
+    from: '      const why = whyNotGivenBack(this.lock, failure);\n',
     to: '      throw failure;\n',
     tests: [MEMORY],
   },
@@ -215,7 +215,7 @@ export const BROKEN = [
   {
     promise: 'no listener outlives its use',
     file: lock('waiter.ts'),
-    from: '    if (this.#end) clearTimeout(this.#end);\n',
+    from: '      clearTimeout(this.#pace.end);\n',
     to: '',
     tests: [QUEUE],
   },
@@ -265,9 +265,9 @@ export const BROKEN = [
   },
   {
     promise: 'a normal unlock does not abort the signal',
-    file: lock('lock.ts'),
-    from: "    lease.state = 'releasing';\n",
-    to: "    lease.lose('expired');\n    lease.state = 'releasing';\n",
+    file: lock('release.ts'),
+    from: "  lease.state = 'releasing';\n",
+    to: "  lease.lose('expired');\n  lease.state = 'releasing';\n",
     tests: [MEMORY],
   },
   {
@@ -879,7 +879,7 @@ export const BROKEN = [
   {
     promise: 'a single try asks no strategy',
     file: lock('queue.ts'),
-    from: 'if (terms.retry && !single && !waiter.settled',
+    from: 'if (terms.retry && !waiter.single && !waiter.settled',
     to: 'if (terms.retry && !waiter.settled',
     tests: [QUEUE],
     only: 'single try asks',
@@ -973,12 +973,44 @@ export const BROKEN = [
     only: 'scopes',
   },
   {
-    promise: 'what a routine is given has its signal in a copy, too',
+    promise: 'run keeps the lease alive in memory, though only when its routine has returned',
     file: lock('routine.ts'),
-    from: '  enumerable: true,',
-    to: '  enumerable: false,',
+    from: '    if (this.#renewsLate) this.lock.keepAlive(this.lease);\n',
+    to: '',
+    tests: [MEMORY],
+    only: 'longer than the ttl',
+  },
+  {
+    promise: 'maxHold counts from the start of a routine',
+    file: lock('routine.ts'),
+    from: 'this.queues.store.alone === true && this.terms.maxHold === Infinity',
+    to: 'this.queues.store.alone === true',
+    tests: [MEMORY],
+    only: 'counts maxHold',
+  },
+  {
+    promise: 'a routine whose lease ran out before it could begin does not run',
+    file: lock('routine.ts'),
+    from: '    if (!lease.alive(this.queues.timeOf(lease))) this.lock.assertHeld();\n',
+    to: '',
+    tests: ['test/config/lock/lock.test.ts'],
+    only: 'does not begin',
+  },
+  {
+    promise: 'run refuses a key that is none',
+    file: lock('queues.ts'),
+    from: "    checkText('key', key, 1, LONGEST_TEXT);\n",
+    to: '',
     tests: [MEMORY],
     only: 'scopes',
+  },
+  {
+    promise: 'who waits has the key when a hold runs out that is shorter than the one before',
+    file: lock('queue.ts'),
+    from: '    else if (this.place.holder!.until < until) this.#arm(this.place.holder!.until);\n',
+    to: '',
+    tests: [MEMORY],
+    only: 'be it shorter',
   },
   {
     promise: 'unlock rejects when a store throws',
@@ -1007,17 +1039,17 @@ export const BROKEN = [
   },
   {
     promise: 'once keeps the key for atLeast when its routine is done sooner',
-    file: lock('lock.ts'),
-    from: 'if (!lease || left === 0) return',
-    to: 'if (lease || left === 0) return',
+    file: lock('routine.ts'),
+    from: 'if (left > 0 && lease',
+    to: 'if (left < 0 && lease',
     tests: [MEMORY],
     only: 'once',
   },
   {
     promise: 'once holds for atMost and no longer',
     file: lock('factory.ts'),
-    from: 'this.#for(routine, key, atMost, undefined, this.#once)',
-    to: 'this.#for(routine, key, atMost, undefined, this.#renewed)',
+    from: 'routine, undefined, this.#once)',
+    to: 'routine, undefined, this.#renewed)',
     tests: [MEMORY],
     only: 'once',
   },
@@ -1046,8 +1078,8 @@ export const BROKEN = [
   {
     promise: 'contexts are followed only where detectDeadlock is asked for',
     file: lock('factory.ts'),
-    from: 'if (!(options?.detectDeadlock ?? this.#terms.detectDeadlock)) return routine;',
-    to: '',
+    from: 'terms.detectDeadlock ? this.#inside(routine, callSite(call, this)) : routine',
+    to: 'this.#inside(routine, callSite(call, this))',
     tests: [DEADLOCK],
   },
   {
@@ -1168,8 +1200,8 @@ export const BROKEN = [
   {
     promise: 'who waits for a while finds a hold of a full turn that has run out free',
     file: lock('queues.ts'),
-    from: 'single || terms.retry || terms.wait !== undefined ? performance.now() : now',
-    to: 'single ? performance.now() : now',
+    from: 'terms.retry || terms.wait !== undefined ? performance.now() : now',
+    to: 'isSingle(terms) ? performance.now() : now',
     tests: [CLOCK],
   },
   {

@@ -1,3 +1,4 @@
+import { AsyncLocalStorage } from 'node:async_hooks';
 import { getEventListeners } from 'node:events';
 import { setImmediate as turn, setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, jest } from '@jest/globals';
@@ -212,6 +213,16 @@ export function keepsLockPromises(provider: string, open: () => Promise<World>):
       const waiting = world.ours.new(key, '10s').lock({ wait: '5s' });
       await sleep(20);
       await holder.unlock();
+      await (await waiting).unlock();
+    });
+
+    it('a waiter has the key when the hold before its own runs out, be it shorter than the one before that', async () => {
+      const key = newKey();
+      const holder = await world.ours.new(key, '60s').lock();
+      const short = world.ours.new(key, '100ms').lock();
+      const waiting = world.ours.new(key, '10s').lock({ wait: '5s' });
+      await holder.unlock();
+      await short;
       await (await waiting).unlock();
     });
 
@@ -759,6 +770,14 @@ export function keepsLockPromises(provider: string, open: () => Promise<World>):
       await (await world.theirs.new(key, '10s').tryLock()).unlock();
     });
 
+    it('routines run in the async context of who asked for them, not of who gave the key back', async () => {
+      const key = newKey();
+      const context = new AsyncLocalStorage<number>();
+      const routine = (): number | undefined => context.getStore();
+      const seen = [1, 2, 3].map((n) => context.run(n, () => world.ours.run(key, '10s', routine)));
+      expect(await Promise.all(seen)).toEqual([1, 2, 3]);
+    });
+
     it('run keeps the lease alive for longer than the ttl', async () => {
       await undisturbed(100, () =>
         world.ours.run(newKey(), '500ms', async ({ lock: held }) => {
@@ -823,14 +842,37 @@ export function keepsLockPromises(provider: string, open: () => Promise<World>):
         expect(warned.mock.calls).toEqual([]);
       });
 
-      it('has a signal for a routine that asks for it only after the loss, also of a copy', async () => {
-        const look = ({ ...held }: lock.Held): unknown[] => {
+      it('gives its routine what a copy does not have, which the compiler tells, and what a test may make itself', async () => {
+        const routine = (held: lock.Held): unknown[] => {
+          const copy = { ...held };
+          // @ts-expect-error: it is not there
+          return [copy.signal, held.signal.aborted];
+        };
+        const done = await world.ours[call](newKey(), '10s', routine);
+        expect(done).toEqual(call === 'run' ? [undefined, false] : { ran: true, value: [undefined, false] });
+        const { signal } = new AbortController();
+        expect(routine({ signal, fence: 1n, lock: world.ours.new(newKey(), '10s') })).toEqual([signal, false]);
+      });
+
+      it('has a signal for a routine that asks for it only after the loss', async () => {
+        const look = (held: lock.Held): unknown[] => {
           lose(held.lock);
           return [held.signal.aborted, held.signal.reason, held.signal === held.lock.signal];
         };
         const seen = await world.ours[call](newKey(), '200ms', look, { renew: false });
         const reason = expect.objectContaining({ code: 'ERR_LOCK_LOST', reason: 'expired' }) as unknown;
         expect(seen).toMatchObject(call === 'run' ? [true, reason, true] : { value: [true, reason, true] });
+      });
+
+      it('counts maxHold from the start of its routine, however long that is busy at first', async () => {
+        await undisturbed(50, async () => {
+          const busy = async ({ signal }: lock.Held): Promise<void> => {
+            stall(300);
+            await sleep(450);
+            expect(signal.reason).toMatchObject({ reason: 'maxHold' });
+          };
+          await world.ours[call](newKey(), '600ms', busy, { maxHold: '650ms' });
+        });
       });
 
       it('is content with a routine that gave its lock back itself', async () => {
@@ -868,6 +910,9 @@ export function keepsLockPromises(provider: string, open: () => Promise<World>):
       await expect(world.ours.run(key, '10s', 'work' as never)).rejects.toBeInstanceOf(lock.InvalidArgumentError);
       for (const options of [5, [], { renews: true }] as never[]) {
         await expect(world.ours.run(key, '10s', () => 1, options)).rejects.toBeInstanceOf(lock.InvalidArgumentError);
+      }
+      for (const wrong of ['', 42, undefined, 'k\ud800'] as never[]) {
+        await expect(world.ours.run(wrong, '10s', () => 1)).rejects.toThrow(/key: found .*, expected well-formed text/);
       }
       await holder.unlock();
     });

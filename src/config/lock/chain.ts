@@ -10,8 +10,7 @@ export interface Link<T> {
  */
 export class Chain<T extends Link<T>> {
   head: T | undefined;
-  size = 0;
-  #tail: T | undefined;
+  tail: T | undefined;
 
   has(link: T): boolean {
     return link.previous !== undefined || this.head === link;
@@ -20,22 +19,20 @@ export class Chain<T extends Link<T>> {
   /** Puts it at the end; whether it did: one that stands here already stays where it is. */
   push(link: T): boolean {
     if (this.has(link)) return false;
-    this.size += 1;
-    link.previous = this.#tail;
-    if (this.#tail) this.#tail.next = link;
+    link.previous = this.tail;
+    if (this.tail) this.tail.next = link;
     else this.head = link;
-    this.#tail = link;
+    this.tail = link;
     return true;
   }
 
   /** Whether it stood here. */
   remove(link: T): boolean {
     if (!this.has(link)) return false;
-    this.size -= 1;
     if (link.previous) link.previous.next = link.next;
     else this.head = link.next;
     if (link.next) link.next.previous = link.previous;
-    else this.#tail = link.previous;
+    else this.tail = link.previous;
     link.previous = link.next = undefined;
     return true;
   }

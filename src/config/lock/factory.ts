@@ -1,7 +1,6 @@
 import { milliseconds, type Duration, type Milliseconds } from '../../duration.js';
 import { InvalidArgumentError } from '../../errors.js';
 import { callSite, within } from './deadlock.js';
-import { NotObtainedError } from './errors.js';
 import { Lock } from './lock.js';
 import {
   checkText,
@@ -19,7 +18,7 @@ import type { StoreCopy } from './provider/index.js';
 import { checkStore, type LockStore } from './provider/store.js';
 import { Queues } from './queues.js';
 import type { RenewalFigures } from './renewal.js';
-import { runHeld, type Outcome, type Routine } from './routine.js';
+import { Run, type Outcome, type Routine } from './routine.js';
 
 /** How long `close` may take, in milliseconds. */
 const CLOSE_LIMIT: Milliseconds = 5_000;
@@ -82,7 +81,9 @@ export class LockFactory implements AsyncDisposable {
    * @see Go: LockFactory.New
    */
   new(key: string, ttl: Duration, options?: LockOptions): Lock {
-    return this.#new(key, ttl, options, this.#terms);
+    const ms = this.#checked(ttl);
+    checkText('key', key, 1, LONGEST_TEXT);
+    return new Lock(this.#queues, key, ms, lockTerms(options, this.#terms));
   }
 
   /**
@@ -94,9 +95,7 @@ export class LockFactory implements AsyncDisposable {
    */
   run<T>(key: string, ttl: Duration, routine: Routine<T>, options?: LockOptions): Promise<T> {
     try {
-      const lock = this.#for(routine, key, ttl, options, this.#renewed);
-      const inside = this.#inside(lock, routine, 'run', options);
-      return runHeld(lock.lock(), inside, giveBack);
+      return this.#running('run', key, ttl, routine, options, this.#renewed).start();
     } catch (error) {
       return Promise.reject(error);
     }
@@ -105,10 +104,7 @@ export class LockFactory implements AsyncDisposable {
   /** As `run`, but only if the key is free: `{ ran: false }` when another has it. */
   async tryRun<T>(key: string, ttl: Duration, routine: Routine<T>, options?: TryOptions): Promise<Outcome<T>> {
     checkTryOptions(options);
-    const lock = this.#for(routine, key, ttl, options, this.#renewed);
-    const inside = this.#inside(lock, routine, 'tryRun', options);
-    if (!(await obtained(lock))) return { ran: false };
-    return { ran: true, value: await runHeld(lock, inside, giveBack) };
+    return this.#running('tryRun', key, ttl, routine, options, this.#renewed).tryStart();
   }
 
   /**
@@ -124,11 +120,7 @@ export class LockFactory implements AsyncDisposable {
    */
   async once<T>(key: string, times: OnceTimes, routine: Routine<T>): Promise<Outcome<T>> {
     const { atMost, atLeast } = onceTimes(times, this.#queues.store.shortestTtl);
-    const lock = this.#for(routine, key, atMost, undefined, this.#once);
-    const inside = this.#inside(lock, routine, 'once');
-    if (!(await obtained(lock))) return { ran: false };
-    lock.keep(atLeast);
-    return { ran: true, value: await runHeld(lock, inside, leave) };
+    return this.#running('once', key, atMost, routine, undefined, this.#once).tryStart(atLeast);
   }
 
   /**
@@ -148,41 +140,31 @@ export class LockFactory implements AsyncDisposable {
     return this.close();
   }
 
-  /** The routine itself; with `detectDeadlock` one that knows that it is inside the lock that `call` was asked for. */
-  #inside<T>(lock: Lock, routine: Routine<T>, call: 'run' | 'tryRun' | 'once', options?: LockOptions): Routine<T> {
-    if (!(options?.detectDeadlock ?? this.#terms.detectDeadlock)) return routine;
-    const takenAt = callSite(call, this);
-    return (held) => within(this.#queues, lock, takenAt, () => routine(held));
-  }
-
-  /** The lock of a routine. */
-  #for(routine: unknown, key: string, ttl: Duration, options: LockOptions | undefined, terms: LockTerms): Lock {
+  /** A routine on its way to its lock. */
+  #running<T>(
+    call: 'run' | 'tryRun' | 'once',
+    key: string,
+    ttl: Duration,
+    routine: Routine<T>,
+    options: LockOptions | undefined,
+    base: LockTerms,
+  ): Run<T> {
     if (typeof routine !== 'function') throw new InvalidArgumentError('routine', routine, 'a function');
-    return this.#new(key, ttl, options, terms);
+    const ms = this.#checked(ttl);
+    const terms = lockTerms(options, base);
+    const inside = terms.detectDeadlock ? this.#inside(routine, callSite(call, this)) : routine;
+    return new Run(this.#queues, key, ms, terms, inside);
   }
 
-  #new(key: string, ttl: Duration, options: LockOptions | undefined, terms: LockTerms): Lock {
+  /** A routine that knows that it is inside the lock that was asked for at `takenAt`. */
+  #inside<T>(routine: Routine<T>, takenAt: string): Routine<T> {
+    return (held) => within(this.#queues, held.lock, takenAt, () => routine(held));
+  }
+
+  /** @returns the ttl, in milliseconds */
+  #checked(ttl: Duration): Milliseconds {
     const { closed, store } = this.#queues;
     if (closed) throw closed;
-    checkText('key', key, 1, LONGEST_TEXT);
-    return new Lock(this.#queues, key, milliseconds('ttl', ttl, store.shortestTtl), lockTerms(options, terms));
-  }
-}
-
-function giveBack(lock: Lock): Promise<void> {
-  return lock[Symbol.asyncDispose]();
-}
-
-function leave(lock: Lock): Promise<void> {
-  return lock.leave();
-}
-
-async function obtained(lock: Lock): Promise<boolean> {
-  try {
-    await lock.tryLock();
-    return true;
-  } catch (error) {
-    if (error instanceof NotObtainedError) return false;
-    throw error;
+    return milliseconds('ttl', ttl, store.shortestTtl);
   }
 }

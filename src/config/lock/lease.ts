@@ -19,12 +19,22 @@ export interface LeaseWatcher {
   /** Its deadline is another than before. */
   moved(lease: Lease): void;
   lost(lease: Lease, reason: LossReason): void;
+  /** It is given back. */
+  rest?(): void;
   /** Why it is lost, if its deadline passes now. */
   readonly atDeadline: LossReason;
 }
 
+/** What wants a key: its lease is made when it is first looked at. */
+export interface Claim {
+  readonly key: string;
+  readonly lease: Lease;
+  /** Where it is held or waited for. */
+  place: Place | undefined;
+}
+
 /** One acquisition of a key: what identifies its holder, until when it is ours, and whether it still is. */
-export class Lease implements Ask {
+export class Lease implements Ask, Claim {
   state: LeaseState = 'asking';
   /** Deadline on `performance.now()`, never later than the provider's own; right once `alive` has looked at it. */
   until: Milliseconds = 0;
@@ -49,6 +59,10 @@ export class Lease implements Ask {
     this.#token = token;
     this.random = token === undefined;
     this.longest = ttl;
+  }
+
+  get lease(): this {
+    return this;
   }
 
   get plain(): boolean {

@@ -3,8 +3,9 @@ import { refuseDeadlock } from './deadlock.js';
 import { LockNotHeldError, LockStateError } from './errors.js';
 import { Lease } from './lease.js';
 import {
+  isSingle,
   lockTerms,
-  TRY_KEYS,
+  tryTerms,
   waitTerms,
   type LockOptions,
   type LockTerms,
@@ -12,8 +13,7 @@ import {
   type WaitTerms,
 } from './options.js';
 import type { Queues } from './queues.js';
-import { Release } from './release.js';
-import { NO_RETRY } from './retry.js';
+import { release } from './release.js';
 import { Watch } from './watch.js';
 
 /** The states of a lease in which it can be lost. */
@@ -44,9 +44,12 @@ export class Lock implements AsyncDisposable {
     /** How long a hold lasts unless it is refreshed, in milliseconds. */
     readonly ttl: Milliseconds,
     terms: LockTerms,
+    /** What was granted to a routine that is given this lock. */
+    lease?: Lease,
   ) {
     this.#queues = queues;
     this.#terms = terms;
+    this.#lease = lease;
   }
 
   /**
@@ -65,9 +68,8 @@ export class Lock implements AsyncDisposable {
     this.#asked = true;
     try {
       const terms = waitTerms(options, this.#terms);
-      const single = terms.wait === 0 || terms.retry === NO_RETRY;
-      if (this.#terms.detectDeadlock && !single) refuseDeadlock(this.#queues, this.key);
-      return this.#acquire(terms, single);
+      if (this.#terms.detectDeadlock && !isSingle(terms)) refuseDeadlock(this.#queues, this.key);
+      return this.#acquire(terms);
     } catch (error) {
       return Promise.reject(error);
     }
@@ -87,7 +89,7 @@ export class Lock implements AsyncDisposable {
   tryLock(options?: Pick<WaitOptions, 'signal'>): Promise<this> {
     this.#asked = true;
     try {
-      return this.#acquire(waitTerms(options, this.#terms, TRY_KEYS), true);
+      return this.#acquire(tryTerms(options, this.#terms));
     } catch (error) {
       return Promise.reject(error);
     }
@@ -103,18 +105,7 @@ export class Lock implements AsyncDisposable {
    * @see Go: Lock.UnLock
    */
   unlock(): Promise<void> {
-    const lease = this.#lease;
-    const again = lease?.state === 'unsure';
-    const now = this.#queues.releaseTime(lease);
-    if (!lease || !(again || lease.alive(now))) return Promise.reject(this.#notHeld());
-    lease.state = 'releasing';
-    this.#watch?.rest();
-    const { store } = this.#queues;
-    const release = store.alone ? undefined : new Release(lease, again, store);
-    const answer = this.#queues.release(lease, now, release);
-    if (answer !== true) return (release ?? new Release(lease, again, store)).wait(answer);
-    lease.state = 'ended';
-    return DONE;
+    return this.#unlock() ?? DONE;
   }
 
   /** `unlock`, in Go's spelling. */
@@ -216,42 +207,56 @@ export class Lock implements AsyncDisposable {
    * `lock` nor `tryLock` was called the block ran without a lock, which a warning tells (`LOCK_NOT_TAKEN`).
    */
   [Symbol.asyncDispose](): Promise<void> {
-    const lease = this.#lease;
     if (!this.#asked) warnNotTaken(this.key);
-    return lease?.state === 'held' || lease?.lost ? this.unlock() : DONE;
+    return this.giveBack() ?? DONE;
   }
 
   /**
-   * From now on `leave`, and the factory's `close`, keep the key taken for `ms`; `unlock` does not.
-   * @internal for `LockFactory.once`
+   * Unlocks what is held, or was lost.
+   * @returns undefined when it is done
+   * @internal for routines
    */
-  keep(ms: Milliseconds): void {
-    const lease = this.#held();
-    if (lease) this.#queues.keep(lease, performance.now() + ms);
+  giveBack(): Promise<void> | undefined {
+    const lease = this.#lease;
+    return lease?.state === 'held' || lease?.lost ? this.#unlock() : undefined;
   }
 
   /**
-   * Nothing is held any more; the key stays taken for what is left of `keep`, whatever becomes of this process.
-   * @internal for `LockFactory.once`
+   * Nothing is held any more; the key stays taken for `ms`, whatever becomes of this process.
+   * @internal for routines
    */
-  async leave(): Promise<void> {
-    const lease = this.#held();
-    const left = lease ? this.#queues.kept(lease) : 0;
-    if (!lease || left === 0) return this[Symbol.asyncDispose]();
+  leave(ms: Milliseconds): Promise<void> {
+    const lease = this.#lease!;
     this.#watch?.rest();
     lease.watcher = undefined;
     this.#lease = undefined;
-    await this.#queues.refresh(lease, left);
+    return this.#queues.refresh(lease, ms);
   }
 
-  #acquire(terms: WaitTerms, single: boolean): Promise<this> {
+  /**
+   * Renews the hold of `lease` from now on, if its terms want that and it is still held.
+   * @internal for routines
+   */
+  keepAlive(lease: Lease): void {
+    const { renew, maxHold } = this.#terms;
+    if (!renew || lease !== this.#lease || lease.state !== 'held') return;
+    lease.watcher = this.#watch ??= new Watch();
+    this.#watch.begin(lease, this.#queues.renewal(maxHold));
+    this.#watch.granted(lease);
+  }
+
+  #unlock(): Promise<void> | undefined {
+    return this.#lease ? release(this.#queues, this.#lease) : Promise.reject(this.#notHeld());
+  }
+
+  #acquire(terms: WaitTerms): Promise<this> {
     this.#refuseIfBusy();
     const { token, metadata, renew, maxHold } = this.#terms;
     const lease = new Lease(this.key, this.ttl, token, metadata);
     if (renew) this.#watch ??= new Watch();
     if (this.#watch?.begin(lease, renew ? this.#queues.renewal(maxHold) : undefined)) lease.watcher = this.#watch;
     try {
-      const wait = this.#queues.acquire(lease, terms, single, this);
+      const wait = this.#queues.acquire(lease, terms, this);
       this.#lease = lease;
       return wait ?? Promise.resolve(this);
     } catch (error) {

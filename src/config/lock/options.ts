@@ -1,6 +1,6 @@
 import { milliseconds, type Duration, type Milliseconds } from '../../duration.js';
 import { InvalidArgumentError } from '../../errors.js';
-import { isStrategy, type RetryStrategy } from './retry.js';
+import { isStrategy, NO_RETRY, type RetryStrategy } from './retry.js';
 
 /** How one acquisition waits. */
 export interface WaitOptions {
@@ -79,7 +79,7 @@ export const LONGEST_TEXT = 65_536;
 const LONGEST_TOKEN = 1_024;
 const WAIT_KEYS: readonly string[] = ['wait', 'signal', 'retry'];
 /** What `tryLock` takes, which does not wait. */
-export const TRY_KEYS: readonly string[] = ['signal'];
+const TRY_KEYS: readonly string[] = ['signal'];
 const HOLD_KEYS: readonly string[] = ['token', 'metadata', 'renew', 'maxHold', 'detectDeadlock'];
 const LOCK_KEYS = [...WAIT_KEYS, ...HOLD_KEYS];
 /** What `tryRun` takes. */
@@ -99,6 +99,16 @@ export function waitTerms(options: WaitOptions | undefined, base: WaitTerms, key
     signal: signal === undefined ? base.signal : checkSignal(signal),
     retry: retry === undefined ? base.retry : checkRetry(retry),
   };
+}
+
+/** Options of `tryLock()`: a wait of no time. */
+export function tryTerms(options: Pick<WaitOptions, 'signal'> | undefined, base: WaitTerms): WaitTerms {
+  return { wait: 0, signal: waitTerms(options, base, TRY_KEYS).signal, retry: undefined };
+}
+
+/** Whether they mean one try, refused as soon as somebody else has the key. */
+export function isSingle({ wait, retry }: WaitTerms): boolean {
+  return wait === 0 || retry === NO_RETRY;
 }
 
 /** Options of `new()` and `withOpt()` over the terms of their factory. */

@@ -20,7 +20,8 @@ export class Place {
 
   /** Our hold has ended: the next in line need not wait for any timer. */
   freed(now: Milliseconds): void {
+    const until = this.holder?.until ?? 0;
     this.holder = undefined;
-    this.line?.freed(now);
+    this.line?.freed(now, until);
   }
 }

@@ -1,12 +1,13 @@
 import { durationText, timerDelay } from '../../duration.js';
 import { InvalidArgumentError } from '../../errors.js';
+import { Chain } from './chain.js';
 import type { CoarseClock } from './coarse_clock.js';
 import { ProviderUnreachableError } from './errors.js';
-import type { Lease } from './lease.js';
+import type { Claim } from './lease.js';
 import type { WaitTerms } from './options.js';
 import type { Place } from './place.js';
-import { abandon, isLater, type Grant, type LockStore, type Refusal } from './provider/store.js';
-import { Waiter, Waiters, type WaiterHost } from './waiter.js';
+import { abandon, isLater, isOwn, type Grant, type LockStore, type Refusal } from './provider/store.js';
+import { Waiter, type WaiterHost } from './waiter.js';
 
 /**
  * So many grants of one waiter that came too late, one after the other, are no stall any more: its ttl is shorter than the way
@@ -16,10 +17,10 @@ const LATE_ENOUGH = 3;
 
 /**
  * The line of those of this process who want one key, first come, first served. The head alone talks to the provider, and
- * nobody does while a hold of ours is alive.
+ * nobody does while a hold of ours is alive. It is a chain instead of having one, for where thousands of keys are waited for, each
+ * object that a hand-over has to look at is fetched from far away.
  */
-export class KeyQueue implements WaiterHost {
-  readonly #chain = new Waiters();
+export class KeyQueue extends Chain<Waiter> implements WaiterHost {
   /** The waiter whose question is under way. */
   #asking: Waiter | undefined;
   /** When the provider last answered a question of this queue. */
@@ -32,31 +33,35 @@ export class KeyQueue implements WaiterHost {
     private readonly place: Place,
     private readonly store: LockStore,
     private readonly clock?: CoarseClock,
-  ) {}
+  ) {
+    super();
+  }
 
   /** Nobody stands here, and nothing is asked. */
   get idle(): boolean {
-    return !this.#chain.head && !this.#asking;
+    return !this.head && !this.#asking;
   }
 
   /** Whether somebody stands in line for longer than a single try. */
   get waitedFor(): boolean {
-    return this.#chain.patient > 0;
+    // Who tries once does not stand behind one who waits.
+    return this.tail !== undefined && !this.tail.single;
   }
 
   /** Whether the next in line will ask as soon as our hold has ended, and stay until it is told. */
   get followed(): boolean {
-    const { head } = this.#chain;
+    const { head } = this;
     return head !== undefined && !head.single && !head.terms.retry;
   }
 
   /** Stands in line. */
-  join<T>(lease: Lease, terms: WaitTerms, single: boolean, now: number, value: T): Promise<T> {
-    const waiter = new Waiter(this, lease, terms, single, now, value);
+  join<T>(claim: Claim, terms: WaitTerms, now: number, value: T): Promise<T> {
+    const waiter = new Waiter(claim, terms, now, isOwn(this.store), value);
     const done = waiter.wait();
-    this.#chain.push(waiter);
-    this.serve(now);
-    if (terms.retry && !single && !waiter.settled && this.#asking !== waiter && waiter.notBefore === 0)
+    this.push(waiter);
+    // Who stands behind others has nothing to be done for, but what is done for them.
+    if (this.head === waiter) this.serve(now);
+    if (terms.retry && !waiter.single && !waiter.settled && this.#asking !== waiter && waiter.notBefore === 0)
       this.#missed(waiter);
     return done as Promise<T>;
   }
@@ -74,12 +79,19 @@ export class KeyQueue implements WaiterHost {
     return true;
   }
 
-  /** Our hold has ended: the next in line asks at once. */
-  freed(now: number): void {
-    const { head } = this.#chain;
+  /**
+   * Our hold has ended: the next in line asks at once.
+   * @param until when it would have ended by itself
+   */
+  freed(now: number, until: number): void {
+    const head = this.#next();
     if (!head) return this.#rest();
     head.notBefore = 0;
-    this.serve(now);
+    if (!isOwn(this.store)) return this.serve(now);
+    this.#ask(head, now);
+    // For those behind it the timer of the hold before does, unless this one ends sooner.
+    if (!this.head) this.#rest();
+    else if (this.place.holder!.until < until) this.#arm(this.place.holder!.until);
   }
 
   /** Does what can be done now for the head of the queue; the one loop that waits. */
@@ -95,12 +107,12 @@ export class KeyQueue implements WaiterHost {
         this.#ask(head, now);
       }
     }
-    if (!this.#chain.head) this.#rest();
+    if (!this.head) this.#rest();
   }
 
   /** Rejects everybody in line. */
   rejectAll(reason: unknown): void {
-    for (let waiter = this.#chain.head; waiter; waiter = this.#chain.head) this.#drop(waiter, reason);
+    for (let waiter = this.head; waiter; waiter = this.head) this.#drop(waiter, reason);
     this.#rest();
   }
 
@@ -166,8 +178,8 @@ export class KeyQueue implements WaiterHost {
 
   /** The head of the line. One whose signal has aborted, though nobody has told us yet, is out. */
   #next(): Waiter | undefined {
-    let { head } = this.#chain;
-    for (; head?.hasAborted; head = this.#chain.head) this.#drop(head, head.terms.signal!.reason);
+    let { head } = this;
+    for (; head?.hasAborted; head = this.head) this.#drop(head, head.terms.signal!.reason);
     return head;
   }
 
@@ -178,16 +190,17 @@ export class KeyQueue implements WaiterHost {
 
   /** It is out of the line, and gets nothing any more. */
   #leave(waiter: Waiter): void {
-    this.#chain.remove(waiter);
+    this.remove(waiter);
     // A question on its way may still be granted, as may one who stands in line there: the undoing follows on the same way.
     if (waiter === this.#asking || waiter.attempts > 0) abandon(this.store, waiter.lease);
   }
 
   #ask(waiter: Waiter, now: number): void {
-    this.#asking = waiter;
-    const line = waiter.single || waiter.terms.retry ? undefined : waiter;
     // A store of the application's own may throw where it should reject, or answer nonsense.
     try {
+      if (isOwn(this.store)) return this.#give(waiter, this.store.obtain(waiter.lease, now));
+      this.#asking = waiter;
+      const line = waiter.single || waiter.terms.retry ? undefined : waiter;
       const answer = this.store.obtain(waiter.lease, now, line, waiter);
       if (isLater(answer)) void this.#await(waiter, answer);
       else if (answer !== undefined) this.#answered(waiter, answer, now);
@@ -220,10 +233,15 @@ export class KeyQueue implements WaiterHost {
       if (!waiter.settled) this.#tooLate(waiter, now);
       return;
     }
-    waiter.granted = true;
-    this.#chain.remove(waiter);
-    this.place.holder = waiter.lease;
-    waiter.lease.grant(grant.fence, grant.until, this.clock?.stretch);
+    this.#give(waiter, grant);
+  }
+
+  /** The key is the waiter's. */
+  #give(waiter: Waiter, { fence, until }: Grant): void {
+    const { lease } = waiter;
+    this.remove(waiter);
+    this.place.holder = lease;
+    lease.grant(fence, until, this.clock?.stretch);
     waiter.resolve();
   }
 
@@ -246,7 +264,7 @@ export class KeyQueue implements WaiterHost {
     asked.late = 0;
     if (!asked.settled && !asked.single) this.#restAfter(asked, now, refusal);
     // A single try that came before the question was sent has its answer, too: the key was another's after it came.
-    for (let head = this.#chain.head; head?.single && head.since <= refusal.asked; head = this.#chain.head) {
+    for (let head = this.head; head?.single && head.since <= refusal.asked; head = this.head) {
       this.#refuse(head, now);
     }
   }
@@ -293,7 +311,7 @@ export class KeyQueue implements WaiterHost {
   }
 
   #reject(waiter: Waiter, reason: unknown): void {
-    this.#chain.remove(waiter);
+    this.remove(waiter);
     waiter.reject(reason);
   }
 

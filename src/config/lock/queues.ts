@@ -2,8 +2,8 @@ import { timerDelay, type Milliseconds } from '../../duration.js';
 import { NotReadyError } from '../../errors.js';
 import { CoarseClock } from './coarse_clock.js';
 import { NotObtainedError, ProviderUnreachableError } from './errors.js';
-import type { Lease } from './lease.js';
-import type { WaitTerms } from './options.js';
+import type { Claim, Lease } from './lease.js';
+import { checkText, isSingle, LONGEST_TEXT, type WaitTerms } from './options.js';
 import { Place } from './place.js';
 import type { StoreCopy } from './provider/index.js';
 import { isOwn, type Answer, type Asker, type LockStore } from './provider/store.js';
@@ -61,26 +61,26 @@ export class Queues {
 
   /**
    * Makes the lease held.
-   * @param single one try instead of a wait
    * @param value what a wait resolves with
    * @returns undefined when it is held already, else the wait
    */
-  acquire<T>(lease: Lease, terms: WaitTerms, single: boolean, value: T): Promise<T> | undefined {
+  acquire<T>(claim: Claim, terms: WaitTerms, value: T): Promise<T> | undefined {
     if (this.#closed) throw this.#closed;
     if (terms.signal?.aborted) throw terms.signal.reason;
     const now = this.#clock ? this.#clock.now() : performance.now();
-    const place = (lease.place = this.#keys.get(lease.key) ?? this.#open(lease.key, now));
+    const place = (claim.place = this.#keys.get(claim.key) ?? this.#open(claim.key, now));
     if (isOwn(this.store) && place.free(now)) {
+      const { lease } = claim;
       const { fence, until } = this.store.obtain(lease, now);
       place.holder = lease;
       lease.grant(fence, until, this.#clock?.stretch);
       return undefined;
     }
-    return this.#stand(place, lease, terms, single, now, value);
+    return this.#stand(place, claim, terms, now, value);
   }
 
-  /** When the hold of `lease` is given back, on `performance.now()`. */
-  releaseTime(lease: Lease | undefined): Milliseconds {
+  /** Now, as far as the hold of `lease` is concerned; on `performance.now()`. */
+  timeOf(lease: Lease | undefined): Milliseconds {
     return this.#clock && lease ? this.#clock.since(lease.stretch) : performance.now();
   }
 
@@ -118,7 +118,8 @@ export class Queues {
 
   /** The lifetime that is left of what `keep` said, as the provider takes it; 0 when nothing is. */
   kept(lease: Lease): Milliseconds {
-    const left = (this.#kept?.get(lease) ?? 0) - performance.now();
+    const until = this.#kept?.get(lease);
+    const left = until === undefined ? 0 : until - performance.now();
     return left > 0 ? Math.max(this.store.shortestTtl, Math.ceil(left)) : 0;
   }
 
@@ -174,12 +175,12 @@ export class Queues {
   }
 
   /** Somebody else may have the key: gets in line. */
-  #stand<T>(place: Place, lease: Lease, terms: WaitTerms, single: boolean, now: Milliseconds, value: T): Promise<T> {
+  #stand<T>(place: Place, claim: Claim, terms: WaitTerms, now: Milliseconds, value: T): Promise<T> {
     const line = (place.line ??= new KeyQueue(place, this.store, this.#clock));
     // Who does not wait until it is given the key is told by the true time.
-    const came = single || terms.retry || terms.wait !== undefined ? performance.now() : now;
-    if (single && (line.waitedFor || place.held(came))) throw new NotObtainedError(lease.key, 0);
-    return line.join(lease, terms, single, came, value);
+    const came = terms.retry || terms.wait !== undefined ? performance.now() : now;
+    if (isSingle(terms) && (line.waitedFor || place.held(came))) throw new NotObtainedError(claim.key, 0);
+    return line.join(claim, terms, came, value);
   }
 
   #free(lease: Lease, now: Milliseconds, asker?: Asker<boolean>): Answer<boolean> | undefined {
@@ -207,6 +208,8 @@ export class Queues {
   }
 
   #open(key: string, now: Milliseconds): Place {
+    // A key that is known was looked at when it came.
+    checkText('key', key, 1, LONGEST_TEXT);
     if (this.#keys.size >= SWEEP_FROM) this.#sweep(now);
     const place = new Place();
     this.#keys.set(key, place);

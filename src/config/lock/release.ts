@@ -1,10 +1,26 @@
 import { ProviderUnreachableError } from './errors.js';
 import type { Lease } from './lease.js';
+import type { Queues } from './queues.js';
 import { abandon, isLater, type Answer, type Asker, type LockStore } from './provider/store.js';
 import { keepSettlers, settlers } from './settlers.js';
 
+/** Gives back what a lease holds; undefined when it is done. */
+export function release(queues: Queues, lease: Lease): Promise<void> | undefined {
+  const again = lease.state === 'unsure';
+  const now = queues.timeOf(lease);
+  if (!(again || lease.alive(now))) return Promise.reject(lease.notHeld);
+  lease.state = 'releasing';
+  lease.watcher?.rest?.();
+  const { store } = queues;
+  const told = store.alone ? undefined : new Release(lease, again, store);
+  const answer = queues.release(lease, now, told);
+  if (answer !== true) return (told ?? new Release(lease, again, store)).wait(answer);
+  lease.state = 'ended';
+  return undefined;
+}
+
 /** An `unlock` that the provider answers later: what its answer makes of the lease, and of the promise of the caller. */
-export class Release implements Asker<boolean> {
+class Release implements Asker<boolean> {
   #resolve!: (value: unknown) => void;
   #reject!: (reason: unknown) => void;
 

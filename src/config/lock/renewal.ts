@@ -123,7 +123,7 @@ export class Renewals {
 
   get figures(): RenewalFigures {
     return {
-      leases: this.#renewed.size,
+      leases: [...this.#renewed].length,
       rounds: this.#rounds,
       lag: this.#lag,
       maxLag: this.#maxLag,

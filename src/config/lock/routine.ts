@@ -1,15 +1,27 @@
+import type { Milliseconds } from '../../duration.js';
 import { show } from '../../errors.js';
-import { LockLostError } from './errors.js';
-import type { Lock } from './lock.js';
+import { refuseDeadlock } from './deadlock.js';
+import { LockLostError, NotObtainedError } from './errors.js';
+import { Lease, type Claim } from './lease.js';
+import { Lock } from './lock.js';
+import { isSingle, tryTerms, type LockTerms, type WaitTerms } from './options.js';
+import type { Place } from './place.js';
+import { isLater } from './provider/store.js';
+import type { Queues } from './queues.js';
+import { release } from './release.js';
 
-/** What a routine that runs under a lock is given. */
-export interface Held {
+/**
+ * What a routine that runs under a lock is given. Each member is made when it is first looked at, so that a copy by `...` has
+ * none: take out what is wanted, as in `({ signal, fence }) => …`, or hand the whole on. A class, though nobody makes one, since
+ * of a class TypeScript knows that.
+ */
+export declare abstract class Held {
   /** Aborted with `LockLostError` if the lock is lost while the routine runs: stop writing then. */
-  readonly signal: AbortSignal;
+  abstract get signal(): AbortSignal;
   /** The fencing token of this hold, for storage that refuses stale writers. */
-  readonly fence: bigint;
+  abstract get fence(): bigint;
   /** The lock itself. */
-  readonly lock: Lock;
+  abstract get lock(): Lock;
 }
 
 /** What is done under a lock. */
@@ -19,50 +31,145 @@ export type Routine<T> = (held: Held) => T | PromiseLike<T>;
 export type Outcome<T> = { readonly ran: true; readonly value: T } | { readonly ran: false };
 
 /**
- * Runs the routine under the lock, as soon as it is held.
- * @param end gives the lock back; content with one that the routine has given back itself
+ * A routine that waits for its lock, and then runs under it. Its lease is made when the key is asked for, its lock when somebody
+ * looks at it, and in memory it is renewed only if it is not done when it returns: most of what a routine may want it never does.
  */
-export async function runHeld<T>(
-  taken: Lock | Promise<Lock>,
-  routine: Routine<T>,
-  end: (lock: Lock) => Promise<void>,
-): Promise<T> {
-  const lock = await taken;
-  const { fence } = lock;
-  // A stall between the grant and this statement may have outlived the lease: then the routine must not start.
-  if (fence === undefined) lock.assertHeld();
-  const held = heldBy(lock, fence!);
-  let value: T;
-  try {
-    value = await routine(held);
-  } catch (error) {
+export class Run<T> implements Claim {
+  place: Place | undefined = undefined;
+  #lease: Lease | undefined = undefined;
+  #lock: Lock | undefined = undefined;
+
+  constructor(
+    private readonly queues: Queues,
+    readonly key: string,
+    private readonly ttl: Milliseconds,
+    private readonly terms: LockTerms,
+    private readonly routine: Routine<T>,
+  ) {}
+
+  get lease(): Lease {
+    if (this.#lease) return this.#lease;
+    const { key, ttl, terms, place } = this;
+    this.#lease = new Lease(key, ttl, terms.token, terms.metadata);
+    this.#lease.place = place;
+    return this.#lease;
+  }
+
+  get lock(): Lock {
+    const { queues, key, ttl, terms, lease } = this;
+    return (this.#lock ??= new Lock(queues, key, ttl, terms, lease));
+  }
+
+  /** Runs the routine as soon as the lock is held. */
+  start(): Promise<T> {
+    const { queues, terms } = this;
+    if (terms.detectDeadlock && !isSingle(terms)) refuseDeadlock(queues, this.key);
+    return this.#take(terms).then(begin);
+  }
+
+  /**
+   * Runs the routine if the lock is free.
+   * @param atLeast how long the key stays taken, in milliseconds from now
+   */
+  async tryStart(atLeast: Milliseconds = 0): Promise<Outcome<T>> {
     try {
-      await end(lock);
+      await this.#take(tryTerms(undefined, this.terms));
+    } catch (error) {
+      if (error instanceof NotObtainedError) return { ran: false };
+      throw error;
+    }
+    if (atLeast > 0) this.queues.keep(this.lease, performance.now() + atLeast);
+    return { ran: true, value: await this.begin() };
+  }
+
+  /** The lease is held: the routine's turn. */
+  begin(): T | Promise<T> {
+    const { lease } = this;
+    // A stall between the grant and this statement may have outlived the lease: then the routine must not start.
+    if (!lease.alive(this.queues.timeOf(lease))) this.lock.assertHeld();
+    if (!this.#renewsLate) this.lock.keepAlive(lease);
+    let value: T | PromiseLike<T>;
+    try {
+      value = this.routine(new HeldByRun(this));
+    } catch (error) {
+      return this.#failed(error);
+    }
+    if (isLater(value)) return this.#await(value);
+    const end = this.#end();
+    return end ? this.#done(value, end) : value;
+  }
+
+  #take(terms: WaitTerms): Promise<this> {
+    return this.queues.acquire(this, terms, this) ?? Promise.resolve(this);
+  }
+
+  /** Whether it need not be renewed before its routine has returned; `maxHold` counts from the start. */
+  get #renewsLate(): boolean {
+    return this.queues.store.alone === true && this.terms.maxHold === Infinity;
+  }
+
+  async #await(running: PromiseLike<T>): Promise<T> {
+    if (this.#renewsLate) this.lock.keepAlive(this.lease);
+    let value: T;
+    try {
+      value = await running;
+    } catch (error) {
+      return this.#failed(error);
+    }
+    return this.#done(value, this.#end());
+  }
+
+  async #done(value: T, end: Promise<void> | undefined): Promise<T> {
+    try {
+      await end;
     } catch (failure) {
-      const why = whyNotGivenBack(lock, failure);
+      warn(this.lock, 'is done', whyNotGivenBack(this.lock, failure));
+    }
+    return value;
+  }
+
+  async #failed(error: unknown): Promise<never> {
+    try {
+      await this.#end();
+    } catch (failure) {
+      const why = whyNotGivenBack(this.lock, failure);
       // Who fails because of the loss has told it already, by its own error or, as Node's own calls do, by that of the abort.
-      if (!isOf(why, error) && !isOf(why, (error as Error | undefined)?.cause)) warn(lock, 'failed', why);
+      if (!isOf(why, error) && !isOf(why, (error as Error | undefined)?.cause)) warn(this.lock, 'failed', why);
     }
     throw error;
   }
-  try {
-    await end(lock);
-  } catch (failure) {
-    warn(lock, 'is done', whyNotGivenBack(lock, failure));
+
+  /** Gives the lock back, content with one that the routine has given back itself; undefined when that is done. */
+  #end(): Promise<void> | undefined {
+    const { queues, lease } = this;
+    const left = queues.kept(lease);
+    if (left > 0 && lease.alive(performance.now())) return this.lock.leave(left);
+    return this.#lock ? this.#lock.giveBack() : release(queues, lease);
   }
-  return value;
 }
 
-/** A signal costs more than a lock: it is made for a routine that looks at it. A property, so that a copy has it, too. */
-const SIGNAL: PropertyDescriptor & ThisType<Held> = {
-  get() {
-    return this.lock.signal;
-  },
-  enumerable: true,
-};
+class HeldByRun implements Held {
+  readonly #run: Run<unknown>;
 
-function heldBy(lock: Lock, fence: bigint): Held {
-  return Object.defineProperty({ fence, lock }, 'signal', SIGNAL) as Held;
+  constructor(run: Run<unknown>) {
+    this.#run = run;
+  }
+
+  get signal(): AbortSignal {
+    return this.lock.signal;
+  }
+
+  get fence(): bigint {
+    return BigInt(this.#run.lease.fence);
+  }
+
+  get lock(): Lock {
+    return this.#run.lock;
+  }
+}
+
+function begin<T>(run: Run<T>): T | Promise<T> {
+  return run.begin();
 }
 
 /** Whether an error tells of the same: of a loss `assertHeld` makes another one each time. */

@@ -1,9 +1,9 @@
 import { timerDelay, type Milliseconds } from '../../duration.js';
 import { ignoreAbort, onAbort, type Abortable } from './abort.js';
-import { Chain, type Link } from './chain.js';
+import type { Link } from './chain.js';
 import { NotObtainedError } from './errors.js';
-import type { Lease } from './lease.js';
-import type { WaitTerms } from './options.js';
+import type { Claim, Lease } from './lease.js';
+import { isSingle, type WaitTerms } from './options.js';
 import type { Asker, Grant, Line, Refusal } from './provider/store.js';
 import { keepSettlers, settlers } from './settlers.js';
 
@@ -27,89 +27,150 @@ export interface WaiterHost {
   waitOver(waiter: Waiter): Error;
 }
 
+/** What a waiter needs that may ask more than once, or wait for so long; where thousands just wait, each byte of them counts. */
+class Pace {
+  attempts = 0;
+  notBefore: Milliseconds = 0;
+  late = 0;
+  end: NodeJS.Timeout | undefined;
+  tick: NodeJS.Timeout | undefined;
+
+  constructor(readonly since: Milliseconds) {}
+}
+
 /** A caller that wants a key: a link of its queue's chain, the end of its wait, and its promise. */
 export class Waiter implements Line, Link<Waiter>, Asker<Grant | Refusal>, Abortable {
   previous: Waiter | undefined;
   next: Waiter | undefined;
-  /** How many tries have failed. */
-  attempts = 0;
-  /** Not to ask again before this time, on `performance.now()`. */
-  notBefore = 0;
-  settled = false;
-  /** How many of its last tries were granted too late to be of use. */
-  late = 0;
-  /** Whether it got what it waited for. */
-  granted = false;
-  #end: NodeJS.Timeout | undefined;
-  #tick: NodeJS.Timeout | undefined;
+  #outcome: 'granted' | 'rejected' | undefined = undefined;
+  #pace: Pace | undefined = undefined;
   #resolve!: (value: unknown) => void;
-  #reject!: (reason: unknown) => void;
 
   /**
-   * @param single one try: refused as soon as somebody else has the key
+   * @param claim whose place has a line, which it stands in
    * @param since when it came, on `performance.now()`
+   * @param atOnce whether it is granted the key whenever it asks
    * @param value what the wait resolves with
    */
   constructor(
-    private readonly host: WaiterHost,
-    readonly lease: Lease,
+    private readonly claim: Claim,
     readonly terms: WaitTerms,
-    readonly single: boolean,
-    readonly since: number,
+    since: Milliseconds,
+    atOnce: boolean,
     private readonly value: unknown,
-  ) {}
+  ) {
+    if (!atOnce || terms.wait !== undefined || terms.retry) this.#pace = new Pace(since);
+  }
+
+  /** Whether it is refused as soon as somebody else has the key. */
+  get single(): boolean {
+    return isSingle(this.terms);
+  }
+
+  get settled(): boolean {
+    return this.#outcome !== undefined;
+  }
+
+  /** Whether it got what it waited for. */
+  get granted(): boolean {
+    return this.#outcome === 'granted';
+  }
+
+  /** When it came, on `performance.now()`. */
+  get since(): Milliseconds {
+    return this.#paced.since;
+  }
+
+  get lease(): Lease {
+    return this.claim.lease;
+  }
+
+  /** How many tries have failed. */
+  get attempts(): number {
+    return this.#pace?.attempts ?? 0;
+  }
+
+  set attempts(attempts: number) {
+    this.#paced.attempts = attempts;
+  }
+
+  /** Not to ask again before this time, on `performance.now()`. */
+  get notBefore(): Milliseconds {
+    return this.#pace?.notBefore ?? 0;
+  }
+
+  set notBefore(time: Milliseconds) {
+    if (this.#pace || time > 0) this.#paced.notBefore = time;
+  }
+
+  /** How many of its last tries were granted too late to be of use. */
+  get late(): number {
+    return this.#pace?.late ?? 0;
+  }
+
+  set late(late: number) {
+    if (this.#pace || late > 0) this.#paced.late = late;
+  }
+
+  get #host(): WaiterHost {
+    return this.claim.place!.line!;
+  }
+
+  get #paced(): Pace {
+    return (this.#pace ??= new Pace(performance.now()));
+  }
 
   get followed(): boolean {
     return this.next !== undefined;
   }
 
   answered(answer: Grant | Refusal): void {
-    this.host.answered(this, answer);
+    this.#host.answered(this, answer);
   }
 
   failed(error: unknown): void {
-    this.host.failed(this, error);
+    this.#host.failed(this, error);
   }
 
   grant(grant: Grant): void {
-    this.host.given(this, grant);
+    this.#host.given(this, grant);
   }
 
   ask(): void {
-    this.host.askAgain(this);
+    this.#host.askAgain(this);
   }
 
   refused(): void {
-    this.host.refused();
+    this.#host.refused();
   }
 
   /** Settles with the wait: resolves when the lease is held. */
   wait(): Promise<unknown> {
     const promise = new Promise<unknown>(keepSettlers);
     this.#resolve = settlers.resolve;
-    this.#reject = settlers.reject;
     if (this.terms.signal) onAbort(this.terms.signal, this);
     if (!this.single && this.terms.wait !== undefined) this.#armEnd(this.since + this.terms.wait, this.since);
     return promise;
   }
 
   resolve(): void {
-    this.#leave();
+    this.#leave('granted');
     this.#resolve(this.value);
   }
 
   reject(reason: unknown): void {
-    this.#leave();
+    this.#leave('rejected');
     if (this.lease.state === 'asking') this.lease.state = 'ended';
-    this.#reject(reason);
+    // Few waits fail: without a function of its own for that, every waiter is a twelfth smaller.
+    this.#resolve(Promise.reject(reason));
   }
 
   notObtained(now: number): NotObtainedError {
-    return new NotObtainedError(this.lease.key, this.single ? 0 : Math.round(now - this.since));
+    return new NotObtainedError(this.claim.key, this.single ? 0 : Math.round(now - this.since));
   }
 
   tickAfter(ms: number): void {
-    this.#tick = setTimeout(() => this.host.tick(this), timerDelay(ms));
+    this.#paced.tick = setTimeout(() => this.#host.tick(this), timerDelay(ms));
   }
 
   /** Whether its signal is aborted already, though that may not have been told: other listeners may be in front of it. */
@@ -120,44 +181,28 @@ export class Waiter implements Line, Link<Waiter>, Asker<Grant | Refusal>, Abort
   /** Its signal aborts. */
   aborted(): void {
     this.reject(this.terms.signal?.reason);
-    this.host.gaveUp(this);
+    this.#host.gaveUp(this);
   }
 
   #armEnd(end: Milliseconds, now: Milliseconds): void {
-    this.#end = setTimeout(
+    this.#paced.end = setTimeout(
       () => {
         const later = performance.now();
         // A timer may fire up to a millisecond early, and a long wait takes several timers.
         if (later < end) return this.#armEnd(end, later);
-        this.reject(this.host.waitOver(this));
-        this.host.gaveUp(this);
+        this.reject(this.#host.waitOver(this));
+        this.#host.gaveUp(this);
       },
       timerDelay(end - now),
     );
   }
 
-  #leave(): void {
-    this.settled = true;
-    if (this.#end) clearTimeout(this.#end);
-    if (this.#tick) clearTimeout(this.#tick);
+  #leave(outcome: 'granted' | 'rejected'): void {
+    this.#outcome = outcome;
+    if (this.#pace) {
+      clearTimeout(this.#pace.end);
+      clearTimeout(this.#pace.tick);
+    }
     if (this.terms.signal) ignoreAbort(this.terms.signal, this);
-  }
-}
-
-/** The waiters of one key. */
-export class Waiters extends Chain<Waiter> {
-  /** How many of them want more than a single try. */
-  patient = 0;
-
-  override push(waiter: Waiter): boolean {
-    const came = super.push(waiter);
-    if (came && !waiter.single) this.patient += 1;
-    return came;
-  }
-
-  override remove(waiter: Waiter): boolean {
-    const stood = super.remove(waiter);
-    if (stood && !waiter.single) this.patient -= 1;
-    return stood;
   }
 }

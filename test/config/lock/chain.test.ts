@@ -24,7 +24,7 @@ describe('a chain', () => {
           if (put && !stands) expected.push(one);
           if (!put && stands) expected.splice(expected.indexOf(one), 1);
           expect([...chain]).toEqual(expected);
-          expect([chain.head, chain.size]).toEqual([expected[0], expected.length]);
+          expect([chain.head, chain.tail]).toEqual([expected[0], expected.at(-1)]);
           expect(all.filter((other) => chain.has(other))).toEqual(all.filter((other) => expected.includes(other)));
         }
       }),

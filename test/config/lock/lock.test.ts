@@ -34,6 +34,15 @@ afterEach(() => {
 });
 
 describe('a lock', () => {
+  it('does not begin a routine whose lease ran out before it could, and says so', async () => {
+    const factory = new LockFactory(new ObligingStore());
+    const routine = jest.fn();
+    const running = factory.run('k', 1_000, routine);
+    jest.spyOn(performance, 'now').mockReturnValue(performance.now() + 1_100);
+    await expect(running).rejects.toMatchObject({ code: 'ERR_LOCK_LOST', reason: 'expired' });
+    expect(routine).not.toHaveBeenCalled();
+  });
+
   it('tells its signal of the loss that an unlock finds, though another call on it has failed meanwhile', async () => {
     const store = new ObligingStore();
     const factory = new LockFactory(store);

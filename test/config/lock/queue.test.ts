@@ -38,23 +38,23 @@ describe('a key in memory', () => {
   it('is forgotten as others come, once it is neither held nor waited for, without a timer past the turn', () => {
     const queues = new Queues(new GoCacheStore());
     const kept = lease('kept', 1_000);
-    void queues.acquire(kept, DEFAULT_LOCK_TERMS, false, undefined);
+    void queues.acquire(kept, DEFAULT_LOCK_TERMS, undefined);
     for (let n = 0; n < 40_000; n += 1) {
       const held = lease(`passing ${n}`, 1_000);
-      void queues.acquire(held, DEFAULT_LOCK_TERMS, false, undefined);
+      void queues.acquire(held, DEFAULT_LOCK_TERMS, undefined);
       held.state = 'releasing';
       void queues.release(held);
     }
     expect(queues.size).toBeLessThanOrEqual(16_400);
     expect(kept.alive(performance.now())).toBe(true);
-    expect(() => queues.acquire(lease('kept', 1_000), DEFAULT_LOCK_TERMS, true, undefined)).toThrow();
+    expect(() => queues.acquire(lease('kept', 1_000), { ...DEFAULT_LOCK_TERMS, wait: 0 }, undefined)).toThrow();
     jest.advanceTimersByTime(0);
     expect(jest.getTimerCount()).toBe(0);
   });
 
   it('holds that ran out unreleased leave as others come, without a timer past the turn', () => {
     const queues = new Queues(new GoCacheStore());
-    const take = (key: string): void => void queues.acquire(lease(key, 10), DEFAULT_LOCK_TERMS, false, undefined);
+    const take = (key: string): void => void queues.acquire(lease(key, 10), DEFAULT_LOCK_TERMS, undefined);
     for (let n = 0; n < 20_000; n += 1) take(`old ${n}`);
     expect(queues.size).toBe(20_000);
     jest.advanceTimersByTime(20);
@@ -708,6 +708,22 @@ describe('a key elsewhere', () => {
     const failing = factory.new('k', 1_000).lock({ retry: { next: () => pause as number } });
     store.questions[0]!.answer(store.refuse());
     await expect(failing).rejects.toThrow(`retry.next: found ${shown}, expected milliseconds`);
+    expect(jest.getTimerCount()).toBe(0);
+  });
+
+  it('a store of one process that throws when the next in line is granted fails that wait, and the unlock is done', async () => {
+    const own = new GoCacheStore();
+    const locks = new LockFactory(own);
+    const held = await locks.new('k', 1_000).lock();
+    const waits = [locks.new('k', 1_000).lock(), locks.run('k', 1_000, () => 1)];
+    const bug = new Error('bug in the store');
+    const broken = jest.spyOn(own, 'obtain').mockImplementation(() => {
+      throw bug;
+    });
+    await held.unlock();
+    for (const wait of waits) await expect(wait).rejects.toBe(bug);
+    broken.mockRestore();
+    expect(await locks.run('k', 1_000, () => 1)).toBe(1);
     expect(jest.getTimerCount()).toBe(0);
   });
 

@@ -10,13 +10,18 @@ export class GoCacheStore implements OwnStore {
   readonly alone = true;
   readonly provider = 'go_cache';
   readonly shortestTtl = 1;
+  /** The same for all: it is read at once. */
+  readonly #grant = { granted: true as const, fence: 0, until: 0 };
 
   deadline(sent: Milliseconds, ttl: Milliseconds): Milliseconds {
     return sent + ttl;
   }
 
   obtain(ask: Ask, now: Milliseconds): Grant {
-    return { granted: true, fence: nextFence(), until: now + ask.ttl };
+    const grant = this.#grant;
+    grant.fence = nextFence();
+    grant.until = now + ask.ttl;
+    return grant;
   }
 
   refresh(_ask: Ask, ttl: Milliseconds): Answer<Milliseconds | undefined> {
