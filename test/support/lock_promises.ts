@@ -875,6 +875,16 @@ export function keepsLockPromises(provider: string, open: () => Promise<World>):
         });
       });
 
+      it('is content with a routine whose own block gives the lock back', async () => {
+        const block = async ({ lock: held }: lock.Held): Promise<boolean> => {
+          await using mine = held;
+          return mine.held;
+        };
+        const done = await world.ours[call](newKey(), '10s', block);
+        expect(done).toEqual(call === 'run' ? true : { ran: true, value: true });
+        expect(warned.mock.calls).toEqual([]);
+      });
+
       it('is content with a routine that gave its lock back itself', async () => {
         const key = newKey();
         await world.ours[call](key, '10s', async ({ lock: held }) => {

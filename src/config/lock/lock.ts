@@ -50,6 +50,7 @@ export class Lock implements AsyncDisposable {
     this.#queues = queues;
     this.#terms = terms;
     this.#lease = lease;
+    this.#asked = lease !== undefined;
   }
 
   /**
