@@ -338,7 +338,9 @@ describe('a key elsewhere', () => {
 
   it('a single try asks no strategy: it is answered as soon as the question before it is', async () => {
     const next = jest.fn(() => 1);
-    const tries = [factory.new('k', 1_000), factory.new('k', 1_000, { retry: { next } })].map((one) => one.tryLock());
+    const retry = { next };
+    const tries = [factory.new('k', 1_000), factory.new('k', 1_000, { retry })].map((one) => one.tryLock());
+    tries.push(factory.new('k', 1_000, { retry }).lock({ wait: 0 }));
     const refused = Promise.all(
       tries.map((one) => expect(one).rejects.toMatchObject({ code: 'ERR_LOCK_NOT_OBTAINED' })),
     );
