@@ -1,6 +1,7 @@
 import type { Milliseconds } from '../../duration.js';
 import type { Stretch } from './coarse_clock.js';
 import { isLoss, LockLostError, LockNotHeldError, type LossReason } from './errors.js';
+import type { HoldTerms } from './options.js';
 import type { Place } from './place.js';
 import type { Ask } from './provider/store.js';
 import { randomText } from './random.js';
@@ -43,7 +44,6 @@ export class Lease implements Ask, Claim {
   /** The fencing token of this acquisition; below 2^53, so that a number is exact. */
   fence = 0;
   watcher: LeaseWatcher | undefined = undefined;
-  readonly random: boolean;
   longest: Milliseconds;
   memo: unknown = undefined;
   /** Where it is held or waited for. */
@@ -53,16 +53,22 @@ export class Lease implements Ask, Claim {
   constructor(
     readonly key: string,
     readonly ttl: Milliseconds,
-    token: string | undefined,
-    readonly metadata: string,
+    private readonly terms: HoldTerms,
   ) {
-    this.#token = token;
-    this.random = token === undefined;
+    this.#token = terms.token;
     this.longest = ttl;
   }
 
   get lease(): this {
     return this;
+  }
+
+  get metadata(): string {
+    return this.terms.metadata;
+  }
+
+  get random(): boolean {
+    return this.terms.token === undefined;
   }
 
   get plain(): boolean {
@@ -93,7 +99,7 @@ export class Lease implements Ask, Claim {
   alive(now: Milliseconds): boolean {
     if (this.state === 'held') this.watcher?.look?.(this);
     if (this.state !== 'held') return false;
-    if (this.stretch && now >= this.until) this.#countFrom(this.stretch.end ?? now);
+    if (this.stretch && now >= this.until) this.countFrom(this.stretch.end ?? now);
     if (now < this.until) return true;
     this.lose(this.watcher?.atDeadline ?? 'expired');
     return false;
@@ -125,7 +131,7 @@ export class Lease implements Ask, Claim {
   }
 
   /** The end of the stretch, or who looks while it lasts, gives the hold all of its ttl. */
-  #countFrom(moment: Milliseconds): void {
+  private countFrom(moment: Milliseconds): void {
     this.stretch = undefined;
     this.until = moment + this.ttl;
   }

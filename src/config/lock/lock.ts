@@ -70,7 +70,7 @@ export class Lock implements AsyncDisposable {
     try {
       const terms = waitTerms(options, this.#terms);
       if (this.#terms.detectDeadlock && !isSingle(terms)) refuseDeadlock(this.#queues, this.key);
-      return this.#acquire(terms);
+      return this.acquire(terms);
     } catch (error) {
       return Promise.reject(error);
     }
@@ -90,7 +90,7 @@ export class Lock implements AsyncDisposable {
   tryLock(options?: Pick<WaitOptions, 'signal'>): Promise<this> {
     this.#asked = true;
     try {
-      return this.#acquire(tryTerms(options, this.#terms));
+      return this.acquire(tryTerms(options, this.#terms));
     } catch (error) {
       return Promise.reject(error);
     }
@@ -106,7 +106,8 @@ export class Lock implements AsyncDisposable {
    * @see Go: Lock.UnLock
    */
   unlock(): Promise<void> {
-    return this.#unlock() ?? DONE;
+    const lease = this.#lease;
+    return lease ? (release(this.#queues, lease) ?? DONE) : Promise.reject(notHeld(this.key, lease));
   }
 
   /** `unlock`, in Go's spelling. */
@@ -126,7 +127,7 @@ export class Lock implements AsyncDisposable {
   async refresh(ttl: Duration = this.ttl): Promise<void> {
     const ms = milliseconds('ttl', ttl, this.#queues.store.shortestTtl);
     const lease = this.#lease;
-    if (!lease?.alive(performance.now())) throw this.#notHeld();
+    if (!lease?.alive(performance.now())) throw notHeld(this.key, lease);
     await this.#queues.refresh(lease, ms);
     // It may have been given back since it was refreshed.
     if (this.#lease === lease && lease.state === 'held') this.#watch?.refreshed(ms);
@@ -144,7 +145,7 @@ export class Lock implements AsyncDisposable {
 
   /** Whether the lease is surely ours, at this very moment: compares a deadline, asks nobody. */
   get held(): boolean {
-    return this.#held() !== undefined;
+    return heldNow(this.#lease) !== undefined;
   }
 
   /**
@@ -154,22 +155,23 @@ export class Lock implements AsyncDisposable {
    * @throws {LockNotHeldError} nothing is held: it was unlocked, or never taken
    */
   assertHeld(): void {
-    if (!this.#held()) throw this.#lease?.lost ?? new LockNotHeldError(this.key);
+    const lease = this.#lease;
+    if (!heldNow(lease)) throw lease?.lost ?? new LockNotHeldError(this.key);
   }
 
   /** What tells this holder apart; undefined while nothing is held. */
   get token(): string | undefined {
-    return this.#held()?.token;
+    return heldNow(this.#lease)?.token;
   }
 
   /** The text kept beside the token; undefined while nothing is held. */
   get metadata(): string | undefined {
-    return this.#held()?.metadata;
+    return heldNow(this.#lease)?.metadata;
   }
 
   /** Grows with each acquisition of the key: storage can refuse a writer whose fence is lower than one it has seen. */
   get fence(): bigint | undefined {
-    const lease = this.#held();
+    const lease = heldNow(this.#lease);
     return lease && BigInt(lease.fence);
   }
 
@@ -185,7 +187,7 @@ export class Lock implements AsyncDisposable {
    * @see Go: RedisLock.TTL
    */
   async ttlLeft(): Promise<Milliseconds> {
-    const lease = this.#held();
+    const lease = heldNow(this.#lease);
     const { store } = this.#queues;
     const left = lease ? await (store.left?.(lease) ?? this.remaining()) : 0;
     if (lease && left === 0) this.#queues.lose(lease);
@@ -219,7 +221,7 @@ export class Lock implements AsyncDisposable {
    */
   giveBack(): Promise<void> | undefined {
     const lease = this.#lease;
-    return lease?.state === 'held' || lease?.lost ? this.#unlock() : undefined;
+    return lease?.state === 'held' || lease?.lost ? release(this.#queues, lease) : undefined;
   }
 
   /**
@@ -246,14 +248,11 @@ export class Lock implements AsyncDisposable {
     this.#watch.granted(lease);
   }
 
-  #unlock(): Promise<void> | undefined {
-    return this.#lease ? release(this.#queues, this.#lease) : Promise.reject(this.#notHeld());
-  }
-
-  #acquire(terms: WaitTerms): Promise<this> {
-    this.#refuseIfBusy();
-    const { token, metadata, renew, maxHold } = this.#terms;
-    const lease = new Lease(this.key, this.ttl, token, metadata);
+  // Not `#acquire`, which would leave a mark in each lock: thousands may wait.
+  private acquire(terms: WaitTerms): Promise<this> {
+    refuseIfBusy(this.key, this.#lease);
+    const { renew, maxHold } = this.#terms;
+    const lease = new Lease(this.key, this.ttl, this.#terms);
     if (renew) this.#watch ??= new Watch();
     if (this.#watch?.begin(lease, renew ? this.#queues.renewal(maxHold) : undefined)) lease.watcher = this.#watch;
     try {
@@ -266,27 +265,25 @@ export class Lock implements AsyncDisposable {
       throw error;
     }
   }
+}
 
-  #refuseIfBusy(): void {
-    if (this.#held())
-      throw new LockStateError(
-        `lock "${this.key}": this object holds it already; unlock it first, or use another object`,
-      );
-    if (this.#lease?.state === 'asking') {
-      throw new LockStateError(
-        `lock "${this.key}": another call on this object is waiting for it; await that, or use another object`,
-      );
-    }
-  }
+/** The lease, if it is held at this moment. */
+function heldNow(lease: Lease | undefined): Lease | undefined {
+  return lease?.state === 'held' && lease.alive(performance.now()) ? lease : undefined;
+}
 
-  #held(): Lease | undefined {
-    const lease = this.#lease;
-    return lease?.state === 'held' && lease.alive(performance.now()) ? lease : undefined;
+function refuseIfBusy(key: string, lease: Lease | undefined): void {
+  if (heldNow(lease))
+    throw new LockStateError(`lock "${key}": this object holds it already; unlock it first, or use another object`);
+  if (lease?.state === 'asking') {
+    throw new LockStateError(
+      `lock "${key}": another call on this object is waiting for it; await that, or use another object`,
+    );
   }
+}
 
-  #notHeld(): LockNotHeldError {
-    return this.#lease?.notHeld ?? new LockNotHeldError(this.key);
-  }
+function notHeld(key: string, lease: Lease | undefined): LockNotHeldError {
+  return lease?.notHeld ?? new LockNotHeldError(key);
 }
 
 function warnNotTaken(key: string): void {

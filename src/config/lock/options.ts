@@ -53,10 +53,15 @@ export interface WaitTerms {
   readonly retry: RetryStrategy | undefined;
 }
 
-/** {@link LockOptions}, checked. */
-export interface LockTerms extends WaitTerms {
+/** What a holder is told apart by. */
+export interface HoldTerms {
+  /** One's own; undefined for a random one. */
   readonly token: string | undefined;
   readonly metadata: string;
+}
+
+/** {@link LockOptions}, checked. */
+export interface LockTerms extends WaitTerms, HoldTerms {
   readonly renew: boolean;
   readonly maxHold: Milliseconds;
   readonly detectDeadlock: boolean;

@@ -50,7 +50,7 @@ export class Run<T> implements Claim {
   get lease(): Lease {
     if (this.#lease) return this.#lease;
     const { key, ttl, terms, place } = this;
-    this.#lease = new Lease(key, ttl, terms.token, terms.metadata);
+    this.#lease = new Lease(key, ttl, terms);
     this.#lease.place = place;
     return this.#lease;
   }
@@ -64,7 +64,7 @@ export class Run<T> implements Claim {
   start(): Promise<T> {
     const { queues, terms } = this;
     if (terms.detectDeadlock && !isSingle(terms)) refuseDeadlock(queues, this.key);
-    return this.#take(terms).then(begin);
+    return this.take(terms).then(begin);
   }
 
   /**
@@ -73,7 +73,7 @@ export class Run<T> implements Claim {
    */
   async tryStart(atLeast: Milliseconds = 0): Promise<Outcome<T>> {
     try {
-      await this.#take(tryTerms(undefined, this.terms));
+      await this.take(tryTerms(undefined, this.terms));
     } catch (error) {
       if (error instanceof NotObtainedError) return { ran: false };
       throw error;
@@ -87,39 +87,39 @@ export class Run<T> implements Claim {
     const { lease } = this;
     // A stall between the grant and this statement may have outlived the lease: then the routine must not start.
     if (!lease.alive(this.queues.timeOf(lease))) this.lock.assertHeld();
-    if (!this.#renewsLate) this.lock.keepAlive(lease);
+    if (!this.renewsLate) this.lock.keepAlive(lease);
     let value: T | PromiseLike<T>;
     try {
       value = this.routine(new HeldByRun(this));
     } catch (error) {
-      return this.#failed(error);
+      return this.failed(error);
     }
-    if (isLater(value)) return this.#await(value);
-    const end = this.#end();
-    return end ? this.#done(value, end) : value;
+    if (isLater(value)) return this.awaitRoutine(value);
+    const end = this.end();
+    return end ? this.done(value, end) : value;
   }
 
-  #take(terms: WaitTerms): Promise<this> {
+  private take(terms: WaitTerms): Promise<this> {
     return this.queues.acquire(this, terms, this) ?? Promise.resolve(this);
   }
 
   /** Whether it need not be renewed before its routine has returned; `maxHold` counts from the start. */
-  get #renewsLate(): boolean {
+  private get renewsLate(): boolean {
     return this.queues.store.alone === true && this.terms.maxHold === Infinity;
   }
 
-  async #await(running: PromiseLike<T>): Promise<T> {
-    if (this.#renewsLate) this.lock.keepAlive(this.lease);
+  private async awaitRoutine(running: PromiseLike<T>): Promise<T> {
+    if (this.renewsLate) this.lock.keepAlive(this.lease);
     let value: T;
     try {
       value = await running;
     } catch (error) {
-      return this.#failed(error);
+      return this.failed(error);
     }
-    return this.#done(value, this.#end());
+    return this.done(value, this.end());
   }
 
-  async #done(value: T, end: Promise<void> | undefined): Promise<T> {
+  private async done(value: T, end: Promise<void> | undefined): Promise<T> {
     try {
       await end;
     } catch (failure) {
@@ -128,9 +128,9 @@ export class Run<T> implements Claim {
     return value;
   }
 
-  async #failed(error: unknown): Promise<never> {
+  private async failed(error: unknown): Promise<never> {
     try {
-      await this.#end();
+      await this.end();
     } catch (failure) {
       const why = whyNotGivenBack(this.lock, failure);
       // Who fails because of the loss has told it already, by its own error or, as Node's own calls do, by that of the abort.
@@ -140,7 +140,7 @@ export class Run<T> implements Claim {
   }
 
   /** Gives the lock back, content with one that the routine has given back itself; undefined when that is done. */
-  #end(): Promise<void> | undefined {
+  private end(): Promise<void> | undefined {
     const { queues, lease } = this;
     const left = queues.kept(lease);
     if (left > 0 && lease.alive(performance.now())) return this.lock.leave(left);

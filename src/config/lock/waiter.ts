@@ -38,7 +38,10 @@ class Pace {
   constructor(readonly since: Milliseconds) {}
 }
 
-/** A caller that wants a key: a link of its queue's chain, the end of its wait, and its promise. */
+/**
+ * A caller that wants a key: a link of its queue's chain, the end of its wait, and its promise. Here and where else there may be
+ * thousands of something, methods are `private` instead of `#`: those would leave a mark in each object.
+ */
 export class Waiter implements Line, Link<Waiter>, Asker<Grant | Refusal>, Abortable {
   previous: Waiter | undefined;
   next: Waiter | undefined;
@@ -78,7 +81,7 @@ export class Waiter implements Line, Link<Waiter>, Asker<Grant | Refusal>, Abort
 
   /** When it came, on `performance.now()`. */
   get since(): Milliseconds {
-    return this.#paced.since;
+    return this.paced.since;
   }
 
   get lease(): Lease {
@@ -91,7 +94,7 @@ export class Waiter implements Line, Link<Waiter>, Asker<Grant | Refusal>, Abort
   }
 
   set attempts(attempts: number) {
-    this.#paced.attempts = attempts;
+    this.paced.attempts = attempts;
   }
 
   /** Not to ask again before this time, on `performance.now()`. */
@@ -100,7 +103,7 @@ export class Waiter implements Line, Link<Waiter>, Asker<Grant | Refusal>, Abort
   }
 
   set notBefore(time: Milliseconds) {
-    if (this.#pace || time > 0) this.#paced.notBefore = time;
+    if (this.#pace || time > 0) this.paced.notBefore = time;
   }
 
   /** How many of its last tries were granted too late to be of use. */
@@ -109,14 +112,14 @@ export class Waiter implements Line, Link<Waiter>, Asker<Grant | Refusal>, Abort
   }
 
   set late(late: number) {
-    if (this.#pace || late > 0) this.#paced.late = late;
+    if (this.#pace || late > 0) this.paced.late = late;
   }
 
-  get #host(): WaiterHost {
+  private get host(): WaiterHost {
     return this.claim.place!.line!;
   }
 
-  get #paced(): Pace {
+  private get paced(): Pace {
     return (this.#pace ??= new Pace(performance.now()));
   }
 
@@ -125,23 +128,23 @@ export class Waiter implements Line, Link<Waiter>, Asker<Grant | Refusal>, Abort
   }
 
   answered(answer: Grant | Refusal): void {
-    this.#host.answered(this, answer);
+    this.host.answered(this, answer);
   }
 
   failed(error: unknown): void {
-    this.#host.failed(this, error);
+    this.host.failed(this, error);
   }
 
   grant(grant: Grant): void {
-    this.#host.given(this, grant);
+    this.host.given(this, grant);
   }
 
   ask(): void {
-    this.#host.askAgain(this);
+    this.host.askAgain(this);
   }
 
   refused(): void {
-    this.#host.refused();
+    this.host.refused();
   }
 
   /** Settles with the wait: resolves when the lease is held. */
@@ -149,17 +152,17 @@ export class Waiter implements Line, Link<Waiter>, Asker<Grant | Refusal>, Abort
     const promise = new Promise<unknown>(keepSettlers);
     this.#resolve = settlers.resolve;
     if (this.terms.signal) onAbort(this.terms.signal, this);
-    if (!this.single && this.terms.wait !== undefined) this.#armEnd(this.since + this.terms.wait, this.since);
+    if (!this.single && this.terms.wait !== undefined) this.armEnd(this.since + this.terms.wait, this.since);
     return promise;
   }
 
   resolve(): void {
-    this.#leave('granted');
+    this.leave('granted');
     this.#resolve(this.value);
   }
 
   reject(reason: unknown): void {
-    this.#leave('rejected');
+    this.leave('rejected');
     if (this.lease.state === 'asking') this.lease.state = 'ended';
     // Few waits fail: without a function of its own for that, every waiter is a twelfth smaller.
     this.#resolve(Promise.reject(reason));
@@ -170,7 +173,7 @@ export class Waiter implements Line, Link<Waiter>, Asker<Grant | Refusal>, Abort
   }
 
   tickAfter(ms: number): void {
-    this.#paced.tick = setTimeout(() => this.#host.tick(this), timerDelay(ms));
+    this.paced.tick = setTimeout(() => this.host.tick(this), timerDelay(ms));
   }
 
   /** Whether its signal is aborted already, though that may not have been told: other listeners may be in front of it. */
@@ -181,23 +184,23 @@ export class Waiter implements Line, Link<Waiter>, Asker<Grant | Refusal>, Abort
   /** Its signal aborts. */
   aborted(): void {
     this.reject(this.terms.signal?.reason);
-    this.#host.gaveUp(this);
+    this.host.gaveUp(this);
   }
 
-  #armEnd(end: Milliseconds, now: Milliseconds): void {
-    this.#paced.end = setTimeout(
+  private armEnd(end: Milliseconds, now: Milliseconds): void {
+    this.paced.end = setTimeout(
       () => {
         const later = performance.now();
         // A timer may fire up to a millisecond early, and a long wait takes several timers.
-        if (later < end) return this.#armEnd(end, later);
-        this.reject(this.#host.waitOver(this));
-        this.#host.gaveUp(this);
+        if (later < end) return this.armEnd(end, later);
+        this.reject(this.host.waitOver(this));
+        this.host.gaveUp(this);
       },
       timerDelay(end - now),
     );
   }
 
-  #leave(outcome: 'granted' | 'rejected'): void {
+  private leave(outcome: 'granted' | 'rejected'): void {
     this.#outcome = outcome;
     if (this.#pace) {
       clearTimeout(this.#pace.end);

@@ -19,7 +19,7 @@ afterEach(() => {
 });
 
 describe('a key in memory', () => {
-  const lease = (key: string, ttl: number): Lease => new Lease(key, ttl, undefined, '');
+  const lease = (key: string, ttl: number): Lease => new Lease(key, ttl, DEFAULT_LOCK_TERMS);
 
   it('has no timer unless somebody waits, and none afterwards', async () => {
     const factory = new LockFactory(new GoCacheStore());

@@ -19,7 +19,7 @@ class Shadow implements LeaseWatcher {
     renewals: Renewals,
   ) {
     this.number = number;
-    this.lease = new Lease(key, ttl, token, metadata);
+    this.lease = new Lease(key, ttl, { token, metadata });
     this.renewal = new Renewal(renewals, read(end) - performance.now(), (reason) => (cell.atDeadline = reason));
     this.lease.watcher = this;
     this.lease.grant(0, cell.until);

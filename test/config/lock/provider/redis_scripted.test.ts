@@ -4,6 +4,7 @@ import { Redis } from 'ioredis';
 import { NotObtainedError, ProviderUnreachableError } from '../../../../src/config/lock/errors.js';
 import { LockFactory } from '../../../../src/config/lock/factory.js';
 import { Lease } from '../../../../src/config/lock/lease.js';
+import { DEFAULT_LOCK_TERMS } from '../../../../src/config/lock/options.js';
 import type { Lock } from '../../../../src/config/lock/lock.js';
 import { RedisStore } from '../../../../src/config/lock/provider/redis/index.js';
 import { SCRIPT } from '../../../../src/config/lock/provider/redis/script.js';
@@ -123,7 +124,7 @@ describe('locks on a server of the test', () => {
   it('what may still be on its way on an earlier connection is undone behind the release, also of who was handed the hold', async () => {
     server = new ScriptedRedis(({ op }) => (op === 'O' ? microseconds() : 1));
     const store = new RedisStore(server.client, { limit: 50 });
-    const [from, to] = [new Lease('k', 60_000, undefined, ''), new Lease('k', 60_000, undefined, '')];
+    const [from, to] = [new Lease('k', 60_000, DEFAULT_LOCK_TERMS), new Lease('k', 60_000, DEFAULT_LOCK_TERMS)];
     const line = { followed: true, grant: () => undefined, ask: () => undefined, refused: () => undefined };
     const now = performance.now();
     const answer = await store.obtain(from, now, line);

@@ -63,11 +63,11 @@ export class Operation {
 
   /** The first of these tells the receiver; nobody is told any more after that. */
   resolve(reply: unknown): void {
-    this.#over()?.answered(reply, this);
+    this.over()?.answered(reply, this);
   }
 
   reject(error: Error): void {
-    this.#over()?.failed(error, this);
+    this.over()?.failed(error, this);
   }
 
   /** What was sent did nothing; what was sent before that may have. */
@@ -91,7 +91,7 @@ export class Operation {
   }
 
   /** Keeps nobody else in memory from now on: a lock that is held for long remembers its operation. */
-  #over(): Receiver | undefined {
+  private over(): Receiver | undefined {
     const receiver = this.#receiver;
     this.#receiver = undefined;
     this.flight = undefined;
