@@ -30,7 +30,9 @@ export type ToWorker =
   | { readonly type: 'hold'; readonly key: string }
   | { readonly type: 'let go' }
   /** So many waiters at once on a key, each once. */
-  | { readonly type: 'line'; readonly key: string; readonly waiters: number };
+  | { readonly type: 'line'; readonly key: string; readonly waiters: number }
+  /** So many waiters at once on each of these keys, which are held. */
+  | { readonly type: 'crowd'; readonly keys: number; readonly waiters: number };
 
 export type FromWorker =
   | { readonly type: 'opened' }
@@ -41,6 +43,8 @@ export type FromWorker =
   | { readonly type: 'let go' }
   | { readonly type: 'standing' }
   | { readonly type: 'served'; readonly order: number[]; readonly errors: string[] }
+  /** Of the heap, for each of the crowd. */
+  | { readonly type: 'weighed'; readonly bytes: number }
   | { readonly type: 'failed'; readonly message: string };
 
 /** What one worker saw between the two times. */

@@ -60,6 +60,14 @@ const HEADLINES: readonly Headline[] = [
     figure: 'acquisitions',
     with: ['peer', 'async-lock', 'async-mutex', 'floor'],
   })),
+  {
+    what: 'a waiter: bytes',
+    scenario: 'memory-crowd',
+    case: 'crowd',
+    figure: 'bytes',
+    less: true,
+    with: ['peer'],
+  },
 ];
 
 /** What comes after it in the name of a contestant tells which of our ways it takes. */

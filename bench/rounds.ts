@@ -4,7 +4,7 @@ import type { Figures, Round } from './figures.js';
 import type { Load } from './job.js';
 import { figuresOf, sample, type Sample } from './measure.js';
 import { Team } from './process.js';
-import type { Case, LineScenario, LoadScenario, Scenario } from './scenarios.js';
+import type { Case, CrowdScenario, LineScenario, LoadScenario, Scenario } from './scenarios.js';
 import { commands, type Server } from './server.js';
 
 export interface Settings {
@@ -39,6 +39,7 @@ export async function runScenario(
     for (const contestant of contestants) {
       tell(contestant.name);
       if (scenario.kind === 'line') note('line', contestant, await runLine(scenario, contestant, settings, server));
+      else if (scenario.kind === 'crowd') note('crowd', contestant, await runCrowd(scenario, contestant, server));
       else await runLoads(scenario, [contestant], settings, server, round, note, () => undefined);
     }
   }
@@ -153,6 +154,21 @@ async function runLine(
       outOfTurn: order.filter((waiter, turn) => waiter !== turn).length,
       errors: errors.length,
     };
+  } catch (error) {
+    return { failed: messageOf(error) };
+  } finally {
+    await team.kill();
+  }
+}
+
+async function runCrowd(scenario: CrowdScenario, contestant: Contestant, server: Server): Promise<Round> {
+  const team = await Team.open({ table: scenario.table, processes: 1 }, contestant, server.port);
+  const [worker] = team.workers;
+  try {
+    if (!worker) return { failed: team.failure ?? 'no process' };
+    worker.tell({ type: 'crowd', keys: scenario.keys, waiters: scenario.waiters });
+    const { bytes } = await worker.hear('weighed', 60_000);
+    return { bytes };
   } catch (error) {
     return { failed: messageOf(error) };
   } finally {

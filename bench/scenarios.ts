@@ -43,7 +43,15 @@ export interface LineScenario extends Common {
   readonly held: number;
 }
 
-export type Scenario = LoadScenario | LineScenario;
+/** A crowd that waits, weighed. */
+export interface CrowdScenario extends Common {
+  readonly kind: 'crowd';
+  readonly keys: number;
+  /** Of each key. */
+  readonly waiters: number;
+}
+
+export type Scenario = LoadScenario | LineScenario | CrowdScenario;
 
 /** Of a fifth of a second, if a round takes one. */
 const PARTS = 5;
@@ -159,5 +167,15 @@ export const SCENARIOS: readonly Scenario[] = [
     apart: true,
     parts: PARTS,
     probe: true,
+  },
+  {
+    kind: 'crowd',
+    name: 'memory-crowd',
+    title: 'In memory: what a waiter takes, of 50 for each of 1,000 keys',
+    table: 'inMemory',
+    contestants: inMemory.filter(({ uncontendedOnly }) => !uncontendedOnly),
+    stretch: 1,
+    keys: 1_000,
+    waiters: 50,
   },
 ];

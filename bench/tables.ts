@@ -65,6 +65,9 @@ const CONTENDED = [
   PER_WAITER,
 ];
 
+/** The one case of its scenario, whose title says all. */
+const UNTITLED = ['line', 'crowd'];
+
 /** The tables of a scenario. */
 export function tablesOf(name: string, kept: Kept): Table[] {
   switch (name) {
@@ -97,6 +100,8 @@ export function tablesOf(name: string, kept: Kept): Table[] {
       ];
     case 'memory':
       return [byCase(kept, 'pairs of acquire and release per second')];
+    case 'memory-crowd':
+      return [detail(kept, 'crowd', [range('bytes of the heap', 'bytes')])];
     default:
       return [];
   }
@@ -117,7 +122,7 @@ function detail(kept: Kept, one: string, columns: readonly Column[]): Table {
     return [called(name, kind), ...columns.map(({ text }) => (rounds.every(failed) ? 'failed' : text(rounds)))];
   });
   return {
-    title: one === 'line' ? '' : one,
+    title: UNTITLED.includes(one) ? '' : one,
     rows: [['', ...columns.map(({ title }) => title)], ...rows],
     notes: notesOf(kept, [one]),
   };

@@ -1,4 +1,6 @@
 // A process of the benchmark: opens one contestant and does what it is told.
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
 import { inMemory, onRedis, type Locks } from './contestants/index.js';
 import { runLoad } from './load.js';
 import type { FromWorker, ToWorker } from './job.js';
@@ -6,6 +8,8 @@ import type { FromWorker, ToWorker } from './job.js';
 const tables = { onRedis, inMemory };
 let locks: Locks | undefined;
 let letGo: (() => void) | undefined;
+setFlagsFromString('--expose-gc');
+const collectGarbage = runInNewContext('gc') as () => void;
 
 process.on('message', (message: ToWorker) => {
   obey(message).catch((error: unknown) => tell({ type: 'failed', message: String(error) }));
@@ -40,6 +44,8 @@ async function obey(message: ToWorker): Promise<void> {
       return letGo?.();
     case 'line':
       return stand(message.key, message.waiters);
+    case 'crowd':
+      return tell({ type: 'weighed', bytes: await weigh(message.keys, message.waiters) });
   }
 }
 
@@ -52,6 +58,25 @@ async function stand(key: string, waiters: number): Promise<void> {
   tell({ type: 'standing' });
   await Promise.all(served);
   tell({ type: 'served', order, errors });
+}
+
+/** What each takes that waits, with what its caller keeps of it. Nobody is served afterwards. */
+async function weigh(keys: number, waiters: number): Promise<number> {
+  const never = new Promise(() => undefined);
+  const held = Array.from({ length: keys }, (_, key) => locks!.use(`key:${key}`, () => never));
+  const before = await heapUsed();
+  const waiting = Array.from({ length: keys * waiters }, (_, waiter) =>
+    locks!.use(`key:${waiter % keys}`, () => undefined),
+  );
+  const bytes = ((await heapUsed()) - before) / waiting.length;
+  for (const one of [...held, ...waiting]) one.catch(() => undefined);
+  return bytes;
+}
+
+async function heapUsed(): Promise<number> {
+  await new Promise(setImmediate);
+  collectGarbage();
+  return process.memoryUsage().heapUsed;
 }
 
 function tell(message: FromWorker): void {

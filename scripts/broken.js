@@ -1,7 +1,9 @@
 // Breaks each promise of test/broken/promises.js in a copy of the project and sees the tests that should notice fail.
-import { spawnSync } from 'node:child_process';
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { text } from 'node:stream/consumers';
 import { fileURLToPath } from 'node:url';
 import { BROKEN } from '../test/broken/promises.js';
 
@@ -32,11 +34,14 @@ if (chosen.length === 0) {
   process.exit(1);
 }
 const copy = copyProject();
+/** Ends what is being run. */
+let end = () => undefined;
+for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.once(signal, () => stop(signal));
 let unnoticed = 0;
 try {
   for (const [at, broken] of chosen.entries()) {
     const started = performance.now();
-    const outcome = breakAndTest(broken);
+    const outcome = await breakAndTest(broken);
     if (outcome === UNNOTICED) unnoticed += 1;
     const seconds = Math.round((performance.now() - started) / 1_000);
     console.log(`${at + 1}/${chosen.length} ${outcome} ${broken.promise} (${seconds} s)`);
@@ -56,7 +61,7 @@ function copyProject() {
 }
 
 /** What becomes of the tests once the edit is made. An edit that no longer fits, or does not run at all, is an error. */
-function breakAndTest({ promise, file, from, to, tests, only, built }) {
+async function breakAndTest({ promise, file, from, to, tests, only, built }) {
   const path = join(copy, file);
   const source = readFileSync(path, 'utf8');
   if (source.split(from).length !== 2)
@@ -66,8 +71,8 @@ function breakAndTest({ promise, file, from, to, tests, only, built }) {
     source.replace(from, () => to),
   );
   try {
-    if (built) run(['node_modules/typescript/bin/tsc', '-p', 'tsconfig.build.json', '--noCheck']);
-    const { status, signal, stdout, stderr } = run([...NODE, ...tests, ...(only ? ['-t', only] : [])]);
+    if (built) await run(['node_modules/typescript/bin/tsc', '-p', 'tsconfig.build.json', '--noCheck']);
+    const { status, signal, stdout, stderr } = await run([...NODE, ...tests, ...(only ? ['-t', only] : [])]);
     if (signal === 'SIGKILL') return ENDLESS;
     if (!/\b\d+ passed, \d+ failed/.test(stdout))
       throw new Error(`${promise}: the tests did not run:\n${stdout}${stderr}`);
@@ -77,7 +82,24 @@ function breakAndTest({ promise, file, from, to, tests, only, built }) {
   }
 }
 
-function run(args) {
-  // A broken promise may also show as a test that never ends.
-  return spawnSync(process.execPath, args, { cwd: copy, encoding: 'utf8', timeout: LIMIT_MS, killSignal: 'SIGKILL' });
+/** Runs Node in the copy, and ends it at the limit: a broken promise may also show as a test that never ends. */
+async function run(args) {
+  // A group of its own, so that the servers of its tests end with it.
+  const child = spawn(process.execPath, args, { cwd: copy, detached: true, stdio: ['ignore', 'pipe', 'pipe'] });
+  end = () => process.kill(-child.pid, 'SIGKILL');
+  const timer = setTimeout(end, LIMIT_MS);
+  const [[status, signal], stdout, stderr] = await Promise.all([
+    once(child, 'close').finally(() => clearTimeout(timer)),
+    text(child.stdout),
+    text(child.stderr),
+  ]);
+  end = () => undefined;
+  return { status, signal, stdout, stderr };
+}
+
+/** Nothing stays behind, and whoever sent the signal sees that it was heeded. */
+function stop(signal) {
+  end();
+  rmSync(copy, { recursive: true, force: true });
+  process.kill(process.pid, signal);
 }
