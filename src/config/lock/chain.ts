@@ -1,6 +1,5 @@
 /** What can stand in a chain, in one at a time; undefined on both sides for one that stands alone, or in none. */
 export interface Link<T> {
-  /** Of the head it says nothing: who goes first need not touch who stands behind. */
   previous: T | undefined;
   next: T | undefined;
 }
@@ -30,14 +29,10 @@ export class Chain<T extends Link<T>> {
   /** Whether it stood here. */
   remove(link: T): boolean {
     if (!this.has(link)) return false;
-    if (this.head === link) {
-      this.head = link.next;
-      if (!this.head) this.tail = undefined;
-    } else {
-      link.previous!.next = link.next;
-      if (link.next) link.next.previous = link.previous;
-      else this.tail = link.previous;
-    }
+    if (link.previous) link.previous.next = link.next;
+    else this.head = link.next;
+    if (link.next) link.next.previous = link.previous;
+    else this.tail = link.previous;
     link.previous = link.next = undefined;
     return true;
   }

@@ -10,7 +10,7 @@ class One implements Link<One> {
 }
 
 describe('a chain', () => {
-  it('has, in their order, those that were put in and not taken out, whatever comes in between', () => {
+  it('has, in their order, those that were put in and not taken out, and keeps nobody else, whatever comes in between', () => {
     const step = fc.record({ put: fc.boolean(), name: fc.nat(5) });
     fc.assert(
       fc.property(fc.array(step, { maxLength: 60 }), (steps) => {
@@ -25,6 +25,10 @@ describe('a chain', () => {
           if (!put && stands) expected.splice(expected.indexOf(one), 1);
           expect([...chain]).toEqual(expected);
           expect([chain.head, chain.tail]).toEqual([expected[0], expected.at(-1)]);
+          for (const [at, link] of expected.entries()) {
+            expect(link.previous).toBe(expected[at - 1]);
+            expect(link.next).toBe(expected[at + 1]);
+          }
           expect(all.filter((other) => chain.has(other))).toEqual(all.filter((other) => expected.includes(other)));
         }
       }),
