@@ -24,6 +24,7 @@ const QUEUE = 'test/config/lock/queue.test.ts';
 const DEADLOCK = 'test/config/lock/deadlock.test.ts';
 const LEASE = 'test/config/lock/lease.test.ts';
 const CLOCK = 'test/config/lock/coarse_clock.test.ts';
+const CROWD = 'test/config/lock/memory.test.ts';
 const RENEWAL = 'test/config/lock/renewal.test.ts';
 const THREAD = 'test/config/lock/renewal_thread.test.ts';
 const CONFIG = 'test/config/lock/config.test.ts';
@@ -975,18 +976,121 @@ export const BROKEN = [
   {
     promise: 'run keeps the lease alive in memory, though only when its routine has returned',
     file: lock('routine.ts'),
-    from: '    if (this.renewsLate) this.lock.keepAlive(this.lease);\n',
+    from: '    if (this.renewsLate) this.lock.keepAlive(this.lease, this.terms);\n',
     to: '',
     tests: [MEMORY],
     only: 'longer than the ttl',
   },
   {
-    promise: 'maxHold counts from the start of a routine',
+    promise: 'maxHold counts from the acquisition, also for a routine',
     file: lock('routine.ts'),
     from: 'this.queues.store.alone === true && this.terms.maxHold === Infinity',
     to: 'this.queues.store.alone === true',
     tests: [MEMORY],
     only: 'counts maxHold',
+  },
+  {
+    promise: 'a wait that is ended twice harms nobody',
+    file: lock('waiter.ts'),
+    from: '    if (this.settled) return;\n',
+    to: '',
+    tests: [QUEUE],
+    only: 'ended twice',
+  },
+  {
+    promise: 'a routine whose value cannot be looked at gives its lock back',
+    file: lock('routine.ts'),
+    from: `      if (isLater(value)) return this.awaitRoutine(value);
+    } catch (error) {
+      return this.failed(error);
+    }
+`,
+    to: `    } catch (error) {
+      return this.failed(error);
+    }
+    if (isLater(value)) return this.awaitRoutine(value);
+`,
+    tests: [MEMORY],
+    only: 'scopes',
+  },
+  {
+    promise: 'a hold is renewed by the terms of its own acquisition',
+    file: lock('lock.ts'),
+    from: '    const { state } = lease;\n    if (!renew',
+    to: '    const { state } = lease;\n    ({ renew, maxHold } = this.#terms);\n    if (!renew',
+    tests: [MEMORY],
+    only: 'scopes',
+  },
+  {
+    promise: 'who waited last is not kept in memory',
+    file: lock('settlers.ts'),
+    from: '  settlers.resolve = settlers.reject = nothing;\n',
+    to: '',
+    tests: [CROWD],
+    only: 'kept in memory',
+  },
+  {
+    promise: 'a hold that ran out keeps nothing of its options in memory',
+    file: lock('options.ts'),
+    from: '    hold: {\n',
+    to: '    hold: {\n      ...options,\n',
+    tests: [CROWD],
+    only: 'kept in memory',
+  },
+  {
+    promise: 'nonsense that is told fails the wait',
+    file: lock('queue.ts'),
+    from: `    try {
+      this.#answered(waiter, answer, now);
+    } catch (error) {
+      this.#failed(waiter, error);
+    }
+    this.serve(now);`,
+    to: `    this.#answered(waiter, answer, now);
+    this.serve(now);`,
+    tests: [QUEUE],
+    only: 'nonsense',
+  },
+  {
+    promise: 'a failure that is told after an answer concerns no other question',
+    file: lock('queue.ts'),
+    from: `    if (waiter !== this.#asking) return;
+    this.#failed(waiter, error);`,
+    to: '    this.#failed(waiter, error);',
+    tests: [QUEUE],
+    only: 'told after an answer',
+  },
+  {
+    promise: 'a grant that comes too late while a question is open fails nobody',
+    file: lock('queue.ts'),
+    from: 'if (!waiter.settled && !this.#isUndone) this.rejectAll(error);',
+    to: 'if (!waiter.settled) this.rejectAll(error);',
+    tests: [QUEUE],
+    only: 'too late while',
+  },
+  {
+    promise: 'what was abandoned is not taken when it is granted all the same',
+    file: lock('queue.ts'),
+    from: '    if (this.#isUndone) return;\n',
+    to: '',
+    tests: [QUEUE],
+    only: 'too late while',
+  },
+  {
+    promise: 'a release that is told twice is over with the first',
+    file: lock('release.ts'),
+    from: '    this.#isTold = true;\n',
+    to: '',
+    tests: [QUEUE],
+    only: 'told twice',
+  },
+  {
+    promise: 'a hold that is looked at in a full turn may still be given back in it',
+    file: lock('lease.ts'),
+    from: '    if (end !== undefined) this.stretch = undefined;\n',
+    to: '    this.stretch = undefined;\n',
+    tests: [CLOCK],
+    only: 'within the turn',
   },
   {
     promise: 'a routine whose lease ran out before it could begin does not run',
@@ -1180,15 +1284,15 @@ export const BROKEN = [
   {
     promise: 'a hold of a full turn lasts for all of its ttl',
     file: lock('lease.ts'),
-    from: 'this.countFrom(this.stretch.end ?? now);',
-    to: 'this.countFrom(-1e9);',
+    from: 'this.until = (end ?? now) + this.ttl;',
+    to: 'this.until = this.ttl - 1e9;',
     tests: [CLOCK],
   },
   {
     promise: 'a hold of a full turn ends by its ttl after the turn',
     file: lock('lease.ts'),
-    from: 'this.countFrom(this.stretch.end ?? now);',
-    to: 'this.countFrom(now);',
+    from: 'this.until = (end ?? now) + this.ttl;',
+    to: 'this.until = now + this.ttl;',
     tests: [CLOCK],
   },
   {
@@ -1549,8 +1653,9 @@ export const BROKEN = [
   {
     promise: 'an answer that is told twice is heard once',
     file: lock('queue.ts'),
-    from: 'if (waiter !== this.#asking) return;',
-    to: '',
+    from: `    if (waiter !== this.#asking) return;
+    const now`,
+    to: '    const now',
     tests: [QUEUE],
     only: 'told twice',
   },

@@ -875,6 +875,35 @@ export function keepsLockPromises(provider: string, open: () => Promise<World>):
         });
       });
 
+      it('has the terms that it was called with, whatever its routine wants for the next hold', async () => {
+        const stays = async ({ lock: held }: lock.Held): Promise<boolean> => {
+          held.withOpt({ renew: false, maxHold: 1 });
+          await sleep(450);
+          return held.held;
+        };
+        const ends = async ({ lock: held }: lock.Held): Promise<boolean> => {
+          held.withOpt({ renew: true });
+          await sleep(450);
+          return held.held;
+        };
+        const seen = await Promise.all([
+          world.ours[call](newKey(), '200ms', stays),
+          world.ours[call](newKey(), '200ms', ends, { renew: false }),
+        ]);
+        expect(seen.map((one) => (typeof one === 'object' && one.ran ? one.value : one))).toEqual([true, false]);
+      });
+
+      it('gives its lock back though what its routine gives cannot be looked at', async () => {
+        const trap = {
+          get then(): never {
+            throw new Error('a trap');
+          },
+        };
+        const key = newKey();
+        await expect(world.ours[call](key, '10s', () => trap)).rejects.toThrow('a trap');
+        await (await world.theirs.new(key, '10s').tryLock()).unlock();
+      });
+
       it('is content with a routine whose own block gives the lock back', async () => {
         const block = async ({ lock: held }: lock.Held): Promise<boolean> => {
           await using mine = held;

@@ -53,9 +53,9 @@ export class Lease implements Ask, Claim {
   constructor(
     readonly key: string,
     readonly ttl: Milliseconds,
-    private readonly terms: HoldTerms,
+    private readonly hold: HoldTerms,
   ) {
-    this.#token = terms.token;
+    this.#token = hold.token;
     this.longest = ttl;
   }
 
@@ -64,11 +64,11 @@ export class Lease implements Ask, Claim {
   }
 
   get metadata(): string {
-    return this.terms.metadata;
+    return this.hold.metadata;
   }
 
   get random(): boolean {
-    return this.terms.token === undefined;
+    return this.hold.token === undefined;
   }
 
   get plain(): boolean {
@@ -99,7 +99,7 @@ export class Lease implements Ask, Claim {
   alive(now: Milliseconds): boolean {
     if (this.state === 'held') this.watcher?.look?.(this);
     if (this.state !== 'held') return false;
-    if (this.stretch && now >= this.until) this.countFrom(this.stretch.end ?? now);
+    if (this.stretch && now >= this.until) this.countFrom(this.stretch, now);
     if (now < this.until) return true;
     this.lose(this.watcher?.atDeadline ?? 'expired');
     return false;
@@ -130,10 +130,10 @@ export class Lease implements Ask, Claim {
     this.watcher?.lost(this, reason);
   }
 
-  /** The end of the stretch, or who looks while it lasts, gives the hold all of its ttl. */
-  private countFrom(moment: Milliseconds): void {
-    this.stretch = undefined;
-    this.until = moment + this.ttl;
+  /** The end of the stretch gives the hold all of its ttl, as who looks while it lasts does for the time being. */
+  private countFrom({ end }: Stretch, now: Milliseconds): void {
+    if (end !== undefined) this.stretch = undefined;
+    this.until = (end ?? now) + this.ttl;
   }
 
   /** Why it was lost; undefined if it was not. */

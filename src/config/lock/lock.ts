@@ -237,22 +237,22 @@ export class Lock implements AsyncDisposable {
   }
 
   /**
-   * Renews the hold of `lease` from now on, if its terms want that and it is still held.
+   * Renews the hold of `lease` from now on, or from when it is granted, if these terms want that and it is not over.
    * @internal for routines
    */
-  keepAlive(lease: Lease): void {
-    const { renew, maxHold } = this.#terms;
-    if (!renew || lease !== this.#lease || lease.state !== 'held') return;
+  keepAlive(lease: Lease, { renew, maxHold }: LockTerms): void {
+    const { state } = lease;
+    if (!renew || lease !== this.#lease || (state !== 'held' && state !== 'asking')) return;
     lease.watcher = this.#watch ??= new Watch();
     this.#watch.begin(lease, this.#queues.renewal(maxHold));
-    this.#watch.granted(lease);
+    if (state === 'held') this.#watch.granted(lease);
   }
 
   // Not `#acquire`, which would leave a mark in each lock: thousands may wait.
   private acquire(terms: WaitTerms): Promise<this> {
     refuseIfBusy(this.key, this.#lease);
-    const { renew, maxHold } = this.#terms;
-    const lease = new Lease(this.key, this.ttl, this.#terms);
+    const { hold, renew, maxHold } = this.#terms;
+    const lease = new Lease(this.key, this.ttl, hold);
     if (renew) this.#watch ??= new Watch();
     if (this.#watch?.begin(lease, renew ? this.#queues.renewal(maxHold) : undefined)) lease.watcher = this.#watch;
     try {

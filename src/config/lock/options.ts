@@ -61,7 +61,9 @@ export interface HoldTerms {
 }
 
 /** {@link LockOptions}, checked. */
-export interface LockTerms extends WaitTerms, HoldTerms {
+export interface LockTerms extends WaitTerms {
+  /** Apart, since a lease keeps it. */
+  readonly hold: HoldTerms;
   readonly renew: boolean;
   readonly maxHold: Milliseconds;
   readonly detectDeadlock: boolean;
@@ -72,8 +74,7 @@ export const DEFAULT_LOCK_TERMS: LockTerms = Object.freeze({
   wait: undefined,
   signal: undefined,
   retry: undefined,
-  token: undefined,
-  metadata: '',
+  hold: Object.freeze({ token: undefined, metadata: '' }),
   renew: false,
   maxHold: Infinity,
   detectDeadlock: false,
@@ -123,8 +124,10 @@ export function lockTerms(options: LockOptions | undefined, base: LockTerms): Lo
   const { wait, signal, retry, token, metadata, renew, maxHold, detectDeadlock } = options;
   return {
     ...waitTerms({ wait, signal, retry }, base),
-    token: token === undefined ? base.token : checkText('token', token, 1, LONGEST_TOKEN),
-    metadata: metadata === undefined ? base.metadata : checkText('metadata', metadata, 0, LONGEST_TEXT),
+    hold: {
+      token: token === undefined ? base.hold.token : checkText('token', token, 1, LONGEST_TOKEN),
+      metadata: metadata === undefined ? base.hold.metadata : checkText('metadata', metadata, 0, LONGEST_TEXT),
+    },
     renew: renew === undefined ? base.renew : checkFlag('renew', renew),
     maxHold: maxHold === undefined ? base.maxHold : milliseconds('maxHold', maxHold, 1),
     detectDeadlock: detectDeadlock === undefined ? base.detectDeadlock : checkFlag('detectDeadlock', detectDeadlock),

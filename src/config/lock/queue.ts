@@ -23,6 +23,8 @@ const LATE_ENOUGH = 3;
 export class KeyQueue extends Chain<Waiter> implements WaiterHost {
   /** The waiter whose question is under way. */
   #asking: Waiter | undefined;
+  /** Whether what it asked was abandoned, though the waiter stays: it asks anew once that is over. */
+  #isUndone = false;
   /** When the provider last answered a question of this queue. */
   #heard = -Infinity;
   /** One timer for whatever comes next: the end of our own hold, or the time to ask again. */
@@ -122,14 +124,19 @@ export class KeyQueue extends Chain<Waiter> implements WaiterHost {
   }
 
   answered(waiter: Waiter, answer: Grant | Refusal): void {
-    // A store of the application's own may tell it twice.
+    // A store of the application's own may tell it twice, and nonsense.
     if (waiter !== this.#asking) return;
     const now = performance.now();
-    this.#answered(waiter, answer, now);
+    try {
+      this.#answered(waiter, answer, now);
+    } catch (error) {
+      this.#failed(waiter, error);
+    }
     this.serve(now);
   }
 
   failed(waiter: Waiter, error: unknown): void {
+    if (waiter !== this.#asking) return;
     this.#failed(waiter, error);
     this.serve();
   }
@@ -200,6 +207,7 @@ export class KeyQueue extends Chain<Waiter> implements WaiterHost {
     try {
       if (isOwn(this.store)) return this.#give(waiter, this.store.obtain(waiter.lease, now));
       this.#asking = waiter;
+      this.#isUndone = false;
       const line = waiter.single || waiter.terms.retry ? undefined : waiter;
       const answer = this.store.obtain(waiter.lease, now, line, waiter);
       if (isLater(answer)) void this.#await(waiter, answer);
@@ -220,6 +228,7 @@ export class KeyQueue extends Chain<Waiter> implements WaiterHost {
   #answered(waiter: Waiter, answer: Grant | Refusal, now: number): void {
     this.#asking = undefined;
     this.#heard = now;
+    if (this.#isUndone) return;
     if (answer.granted) this.#granted(waiter, answer, now);
     else this.#refused(waiter, answer, now);
   }
@@ -229,6 +238,7 @@ export class KeyQueue extends Chain<Waiter> implements WaiterHost {
     if (waiter.granted) return;
     if (waiter.hasAborted) this.#reject(waiter, waiter.terms.signal!.reason);
     if (waiter.settled || grant.until <= now) {
+      if (waiter === this.#asking) this.#isUndone = true;
       abandon(this.store, waiter.lease);
       if (!waiter.settled) this.#tooLate(waiter, now);
       return;
@@ -302,7 +312,7 @@ export class KeyQueue extends Chain<Waiter> implements WaiterHost {
   #failed(waiter: Waiter, error: unknown): void {
     // Who gave up has seen to its own undoing, and his failure says nothing to the others. Else nobody behind would fare
     // better: their question would be the same.
-    if (!waiter.settled) this.rejectAll(error);
+    if (!waiter.settled && !this.#isUndone) this.rejectAll(error);
     this.#asking = undefined;
   }
 

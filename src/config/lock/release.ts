@@ -2,7 +2,7 @@ import { ProviderUnreachableError } from './errors.js';
 import type { Lease } from './lease.js';
 import type { Queues } from './queues.js';
 import { abandon, isLater, type Answer, type Asker, type LockStore } from './provider/store.js';
-import { keepSettlers, settlers } from './settlers.js';
+import { keepSettlers, letSettlersGo, settlers } from './settlers.js';
 
 /** Gives back what a lease holds; undefined when it is done. */
 export function release(queues: Queues, lease: Lease): Promise<void> | undefined {
@@ -23,6 +23,7 @@ export function release(queues: Queues, lease: Lease): Promise<void> | undefined
 class Release implements Asker<boolean> {
   #resolve!: (value: unknown) => void;
   #reject!: (reason: unknown) => void;
+  #isTold = false;
 
   /** @param again an earlier one stayed without an answer */
   constructor(
@@ -36,19 +37,25 @@ class Release implements Asker<boolean> {
     const done = new Promise<unknown>(keepSettlers) as Promise<void>;
     this.#resolve = settlers.resolve;
     this.#reject = settlers.reject;
-    if (isLater(answer)) {
-      // Not of ours, perhaps, and then its `then` may throw.
-      Promise.resolve(answer).then(
-        (released) => this.answered(released),
-        (error: unknown) => this.failed(error),
-      );
-    } else if (answer !== undefined) {
-      this.answered(answer);
+    letSettlersGo();
+    // Not of ours, perhaps, and then looking at it may throw, as its `then` may.
+    try {
+      if (isLater(answer)) {
+        Promise.resolve(answer).then(
+          (released) => this.answered(released),
+          (error: unknown) => this.failed(error),
+        );
+      } else if (answer !== undefined) {
+        this.answered(answer);
+      }
+    } catch (error) {
+      this.failed(error);
     }
     return done;
   }
 
   answered(released: boolean): void {
+    if (this.toldAgain()) return;
     const { lease } = this;
     // After an unanswered release, "not yours" means that it had arrived.
     lease.state = released || this.again ? 'ended' : 'taken';
@@ -58,8 +65,15 @@ class Release implements Asker<boolean> {
   }
 
   failed(error: unknown): void {
+    if (this.toldAgain()) return;
     this.lease.state = 'unsure';
     this.#reject(error);
     if (error instanceof ProviderUnreachableError) abandon(this.store, this.lease);
+  }
+  /** A store of the application's own may tell it twice. */
+  private toldAgain(): boolean {
+    const before = this.#isTold;
+    this.#isTold = true;
+    return before;
   }
 }

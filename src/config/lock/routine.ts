@@ -35,7 +35,7 @@ export type Outcome<T> = { readonly ran: true; readonly value: T } | { readonly 
  * looks at it, and in memory it is renewed only if it is not done when it returns: most of what a routine may want it never does.
  */
 export class Run<T> implements Claim {
-  place: Place | undefined = undefined;
+  #place: Place | undefined = undefined;
   #lease: Lease | undefined = undefined;
   #lock: Lock | undefined = undefined;
 
@@ -47,11 +47,19 @@ export class Run<T> implements Claim {
     private readonly routine: Routine<T>,
   ) {}
 
+  get place(): Place | undefined {
+    return this.#place;
+  }
+
+  set place(place: Place | undefined) {
+    this.#place = place;
+    if (this.#lease) this.#lease.place = place;
+  }
+
   get lease(): Lease {
     if (this.#lease) return this.#lease;
-    const { key, ttl, terms, place } = this;
-    this.#lease = new Lease(key, ttl, terms);
-    this.#lease.place = place;
+    this.#lease = new Lease(this.key, this.ttl, this.terms.hold);
+    this.#lease.place = this.#place;
     return this.#lease;
   }
 
@@ -87,29 +95,30 @@ export class Run<T> implements Claim {
     const { lease } = this;
     // A stall between the grant and this statement may have outlived the lease: then the routine must not start.
     if (!lease.alive(this.queues.timeOf(lease))) this.lock.assertHeld();
-    if (!this.renewsLate) this.lock.keepAlive(lease);
     let value: T | PromiseLike<T>;
     try {
       value = this.routine(new HeldByRun(this));
+      // Looking at what a routine gives may fail, too.
+      if (isLater(value)) return this.awaitRoutine(value);
     } catch (error) {
       return this.failed(error);
     }
-    if (isLater(value)) return this.awaitRoutine(value);
     const end = this.end();
     return end ? this.done(value, end) : value;
   }
 
   private take(terms: WaitTerms): Promise<this> {
+    if (this.terms.renew && !this.renewsLate) this.lock.keepAlive(this.lease, this.terms);
     return this.queues.acquire(this, terms, this) ?? Promise.resolve(this);
   }
 
-  /** Whether it need not be renewed before its routine has returned; `maxHold` counts from the start. */
+  /** Whether it need not be renewed before its routine has returned; `maxHold` counts from the acquisition. */
   private get renewsLate(): boolean {
     return this.queues.store.alone === true && this.terms.maxHold === Infinity;
   }
 
   private async awaitRoutine(running: PromiseLike<T>): Promise<T> {
-    if (this.renewsLate) this.lock.keepAlive(this.lease);
+    if (this.renewsLate) this.lock.keepAlive(this.lease, this.terms);
     let value: T;
     try {
       value = await running;

@@ -1,7 +1,7 @@
 /** The two ends of the promise that was made last: handed over here, no wait needs a closure to get at them. */
 export const settlers: { resolve: (value: unknown) => void; reject: (reason: unknown) => void } = {
-  resolve: () => undefined,
-  reject: () => undefined,
+  resolve: nothing,
+  reject: nothing,
 };
 
 /** Makes a promise that leaves its ends in `settlers`, when `new Promise` is given this. */
@@ -9,3 +9,10 @@ export function keepSettlers(resolve: (value: unknown) => void, reject: (reason:
   settlers.resolve = resolve;
   settlers.reject = reject;
 }
+
+/** To be called when they were taken, so that the promise is not kept in memory. */
+export function letSettlersGo(): void {
+  settlers.resolve = settlers.reject = nothing;
+}
+
+function nothing(): void {}

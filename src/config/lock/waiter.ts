@@ -5,7 +5,7 @@ import { NotObtainedError } from './errors.js';
 import type { Claim, Lease } from './lease.js';
 import { isSingle, type WaitTerms } from './options.js';
 import type { Asker, Grant, Line, Refusal } from './provider/store.js';
-import { keepSettlers, settlers } from './settlers.js';
+import { keepSettlers, letSettlersGo, settlers } from './settlers.js';
 
 /** What a waiter tells the queue it stands in. */
 export interface WaiterHost {
@@ -151,6 +151,7 @@ export class Waiter implements Line, Link<Waiter>, Asker<Grant | Refusal>, Abort
   wait(): Promise<unknown> {
     const promise = new Promise<unknown>(keepSettlers);
     this.#resolve = settlers.resolve;
+    letSettlersGo();
     if (this.terms.signal) onAbort(this.terms.signal, this);
     if (!this.single && this.terms.wait !== undefined) this.armEnd(this.since + this.terms.wait, this.since);
     return promise;
@@ -162,6 +163,8 @@ export class Waiter implements Line, Link<Waiter>, Asker<Grant | Refusal>, Abort
   }
 
   reject(reason: unknown): void {
+    // Who is asked for a reason may have ended the wait himself.
+    if (this.settled) return;
     this.leave('rejected');
     if (this.lease.state === 'asking') this.lease.state = 'ended';
     // Few waits fail: without a function of its own for that, every waiter is a twelfth smaller.

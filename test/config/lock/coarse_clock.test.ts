@@ -155,6 +155,21 @@ describe('leases in a full turn', () => {
     await factory.close();
   });
 
+  it('are given back within the turn in time, whatever it took and whoever looked at them meanwhile', async () => {
+    const factory = lock.open({ provider: 'go_cache' });
+    await fill(factory);
+    const held = factory.new('k', TTL);
+    const taking = held.tryLock();
+    for (let n = 0; n < 3; n += 1) {
+      time += 2 * TTL;
+      expect(held.held).toBe(true);
+    }
+    time += 2 * TTL;
+    await held.unlock();
+    await taking;
+    await factory.close();
+  });
+
   it('end with the lifetime of a refresh, also if that gives the deadline that they seemed to have', async () => {
     const factory = lock.open({ provider: 'go_cache' });
     const held = await takenInFullTurn(factory, 50);

@@ -1,3 +1,4 @@
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals';
 import fc from 'fast-check';
 import { Lease } from '../../../src/config/lock/lease.js';
@@ -5,8 +6,13 @@ import { LockFactory } from '../../../src/config/lock/factory.js';
 import { DEFAULT_LOCK_TERMS } from '../../../src/config/lock/options.js';
 import { GoCacheStore } from '../../../src/config/lock/provider/go_cache.js';
 import { Queues } from '../../../src/config/lock/queues.js';
-import { LockLostError, ProviderUnreachableError, type Lock } from '../../../src/config/lock/index.js';
-import type { Ask, Asker, Grant, LockStore, Refusal } from '../../../src/config/lock/provider/store.js';
+import {
+  LockLostError,
+  LockNotHeldError,
+  ProviderUnreachableError,
+  type Lock,
+} from '../../../src/config/lock/index.js';
+import type { Ask, Asker, Grant, Line, LockStore, Refusal } from '../../../src/config/lock/provider/store.js';
 import { ScriptedStore } from '../../support/scripted_store.js';
 
 const DAY = 86_400_000;
@@ -19,7 +25,7 @@ afterEach(() => {
 });
 
 describe('a key in memory', () => {
-  const lease = (key: string, ttl: number): Lease => new Lease(key, ttl, DEFAULT_LOCK_TERMS);
+  const lease = (key: string, ttl: number): Lease => new Lease(key, ttl, DEFAULT_LOCK_TERMS.hold);
 
   it('has no timer unless somebody waits, and none afterwards', async () => {
     const factory = new LockFactory(new GoCacheStore());
@@ -202,6 +208,15 @@ describe('a key elsewhere', () => {
   let store: ScriptedStore;
   let factory: LockFactory;
   const lock = (wait?: number): Promise<Lock> => factory.new('k', 1_000).lock(wait === undefined ? {} : { wait });
+  /** From now on each question stays open until its asker is told, or its line given the key. */
+  const told = (): { asker: Asker<Grant | Refusal>; line: Line | undefined }[] => {
+    const questions: { asker: Asker<Grant | Refusal>; line: Line | undefined }[] = [];
+    store.obtain = (_ask: Ask, _now?: number, line?: Line, asker?: Asker<Grant | Refusal>) => {
+      questions.push({ asker: asker!, line });
+      return undefined as never;
+    };
+    return questions;
+  };
   const turn = (): Promise<void> => jest.advanceTimersByTimeAsync(0);
 
   beforeEach(() => {
@@ -579,23 +594,98 @@ describe('a key elsewhere', () => {
   });
 
   it('an answer that is told twice is heard once: of one key there is one question at a time', async () => {
-    const askers: Asker<Grant | Refusal>[] = [];
-    store.obtain = (_ask: Ask, _now?: number, _line?: unknown, asker?: Asker<Grant | Refusal>) => {
+    const questions = told();
+    const single = factory.new('k', 1_000).tryLock();
+    const next = lock();
+    questions[0]!.asker.answered(store.refuse());
+    await expect(single).rejects.toThrow('not obtained');
+    expect(questions).toHaveLength(2);
+    questions[0]!.asker.answered(store.refuse());
+    const third = lock(50);
+    expect(questions).toHaveLength(2);
+    questions[1]!.asker.answered(store.grant());
+    await (await next).unlock();
+    questions[2]!.asker.answered(store.grant());
+    await third;
+  });
+
+  it('nonsense that is told fails the wait as nonsense that is answered does', async () => {
+    const questions = told();
+    const waiting = lock();
+    questions[0]!.asker.answered(undefined as never);
+    await expect(waiting).rejects.toThrow(TypeError);
+    const next = lock();
+    questions[1]!.asker.answered(store.grant());
+    await next;
+  });
+
+  it('a failure that is told after an answer concerns no other question', async () => {
+    const questions = told();
+    const first = lock();
+    questions[0]!.asker.answered(store.grant());
+    const release = jest.fn(store.release.bind(store));
+    store.release = release;
+    const held = await first;
+    const [second, third] = [lock(), lock()];
+    await held.unlock();
+    expect(questions).toHaveLength(2);
+    questions[0]!.asker.failed(new Error('too late'));
+    expect(questions).toHaveLength(2);
+    questions[1]!.asker.answered(store.grant());
+    await (await second).unlock();
+    questions[2]!.asker.answered(store.grant());
+    await third;
+  });
+
+  it('a release that is told twice is over with the first', async () => {
+    const askers: Asker<boolean>[] = [];
+    store.release = (_ask?: Ask, _followed?: boolean, asker?: Asker<boolean>) => {
       askers.push(asker!);
       return undefined as never;
     };
-    const single = factory.new('k', 1_000).tryLock();
-    const next = lock();
-    askers[0]!.answered(store.refuse());
-    await expect(single).rejects.toThrow('not obtained');
-    expect(askers).toHaveLength(2);
-    askers[0]!.answered(store.refuse());
-    const third = lock(50);
-    expect(askers).toHaveLength(2);
-    askers[1]!.answered(store.grant());
-    await (await next).unlock();
-    askers[2]!.answered(store.grant());
-    await third;
+    const waiting = lock();
+    store.questions[0]!.answer(store.grant());
+    const held = await waiting;
+    const unlocking = held.unlock();
+    askers[0]!.answered(true);
+    askers[0]!.failed(new ProviderUnreachableError('scripted', 1));
+    await unlocking;
+    expect(store.abandoned).toEqual([]);
+    await expect(held.unlock()).rejects.toThrow(LockNotHeldError);
+    expect(askers).toHaveLength(1);
+  });
+
+  it('an answer to a release that cannot be looked at fails the unlock, and a routine has its value all the same', async () => {
+    const warned = jest.spyOn(process, 'emitWarning').mockImplementation(() => undefined);
+    const { proxy, revoke } = Proxy.revocable({}, {});
+    revoke();
+    store.release = () => proxy as never;
+    const waiting = lock();
+    store.questions[0]!.answer(store.grant());
+    await expect((await waiting).unlock()).rejects.toThrow(TypeError);
+    const running = factory.run('other', 1_000, () => 'value');
+    store.questions[1]!.answer(store.grant());
+    expect(await running).toBe('value');
+    expect(warned).toHaveBeenCalledTimes(1);
+    warned.mockRestore();
+  });
+
+  it('a grant that comes too late while a question is open ends that question, not the wait of anybody', async () => {
+    const questions = told();
+    const [waiting, behind] = [lock(), lock()];
+    questions[0]!.line!.grant({ ...store.grant(), until: performance.now() });
+    expect(store.abandoned).toHaveLength(1);
+    questions[0]!.asker.failed(new ProviderUnreachableError('scripted', 0));
+    expect(questions).toHaveLength(2);
+    questions[1]!.asker.answered(store.grant());
+    await (await waiting).unlock();
+    expect(questions).toHaveLength(3);
+    // What was undone may be answered all the same.
+    questions[2]!.line!.grant({ ...store.grant(), until: performance.now() });
+    questions[2]!.asker.answered(store.grant());
+    expect(questions).toHaveLength(4);
+    questions[3]!.asker.answered(store.grant());
+    await behind;
   });
 
   it('nothing renews the lock of once, whatever the locks of its factory do', async () => {
@@ -609,6 +699,37 @@ describe('a key elsewhere', () => {
     expect(await once).toMatchObject({ ran: true });
     expect(store.refresh).not.toHaveBeenCalled();
     await renewing.close();
+  });
+
+  it('who has a wait ended twice harms nobody: the first end counts', async () => {
+    const unheard = jest.fn();
+    process.on('unhandledRejection', unheard);
+    const abort = new AbortController();
+    const enough = new Error('enough');
+    const aborts = (): number => {
+      abort.abort(enough);
+      throw new Error('a strategy that throws');
+    };
+    const memory = new LockFactory(new GoCacheStore());
+    const held = await memory.new('k', 1_000).lock();
+    const aborted = memory.new('k', 1_000).lock({ retry: { next: aborts }, signal: abort.signal });
+    await expect(aborted).rejects.toBe(enough);
+    const gives = (): number => {
+      void held.unlock();
+      throw new Error('a strategy that throws');
+    };
+    const granted = await memory.new('k', 1_000).lock({ retry: { next: gives } });
+    expect(granted.held).toBe(true);
+    const again = new AbortController();
+    Object.assign(store, { trouble: () => again.abort(enough) });
+    const unanswered = factory.new('k', 1_000).lock({ wait: 50, signal: again.signal });
+    const outcome = expect(unanswered).rejects.toBe(enough);
+    await jest.advanceTimersByTimeAsync(50);
+    await outcome;
+    await nextTurn();
+    process.off('unhandledRejection', unheard);
+    expect(unheard).not.toHaveBeenCalled();
+    await memory.close();
   });
 
   it('a strategy that has another join the line rests all the same', async () => {

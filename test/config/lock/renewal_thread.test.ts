@@ -236,7 +236,7 @@ describe('renewal from a thread of its own', () => {
   );
 
   it("leaves a lease under a token of one's own to the thread that holds it, and counts it", async () => {
-    const lock = await held('k', { token: 'mine' });
+    const lock = await held('k', { hold: { token: 'mine', metadata: '' } });
     const other = await held('other');
     expect(queues.renewalFigures.leases).toBe(2);
     await pass(3 * TTL);

@@ -124,7 +124,10 @@ describe('locks on a server of the test', () => {
   it('what may still be on its way on an earlier connection is undone behind the release, also of who was handed the hold', async () => {
     server = new ScriptedRedis(({ op }) => (op === 'O' ? microseconds() : 1));
     const store = new RedisStore(server.client, { limit: 50 });
-    const [from, to] = [new Lease('k', 60_000, DEFAULT_LOCK_TERMS), new Lease('k', 60_000, DEFAULT_LOCK_TERMS)];
+    const [from, to] = [
+      new Lease('k', 60_000, DEFAULT_LOCK_TERMS.hold),
+      new Lease('k', 60_000, DEFAULT_LOCK_TERMS.hold),
+    ];
     const line = { followed: true, grant: () => undefined, ask: () => undefined, refused: () => undefined };
     const now = performance.now();
     const answer = await store.obtain(from, now, line);
