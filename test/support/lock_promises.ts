@@ -623,6 +623,11 @@ export function keepsLockPromises(provider: string, open: () => Promise<World>):
       const key = newKey();
       const before = world.ours.renewal.leases;
       await world.ours.run(key, '3s', ({ lock: held }) => void held.refresh().catch(() => undefined));
+      const once = await world.ours.new(key, '3s', { renew: true }).lock();
+      const late = once.refresh().catch(() => undefined);
+      await once.unlock();
+      await late;
+      expect(world.ours.renewal.leases).toBe(before);
       const again = await world.ours.new(key, '3s', { renew: true }).lock();
       const refresh = again.refresh('5s').catch((error: unknown) => error);
       const unlocked = again.unlock();

@@ -673,6 +673,7 @@ describe('a key elsewhere', () => {
   it('a grant that comes too late while a question is open ends that question, not the wait of anybody', async () => {
     const questions = told();
     const [waiting, behind] = [lock(), lock()];
+    for (const wait of [waiting, behind]) wait.catch(() => undefined);
     questions[0]!.line!.grant({ ...store.grant(), until: performance.now() });
     expect(store.abandoned).toHaveLength(1);
     questions[0]!.asker.failed(new ProviderUnreachableError('scripted', 0));
