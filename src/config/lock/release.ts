@@ -70,6 +70,7 @@ class Release implements Asker<boolean> {
     this.#reject(error);
     if (error instanceof ProviderUnreachableError) abandon(this.store, this.lease);
   }
+
   /** A store of the application's own may tell it twice. */
   private toldAgain(): boolean {
     const before = this.#isTold;
