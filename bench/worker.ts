@@ -8,8 +8,6 @@ import type { FromWorker, ToWorker } from './job.js';
 const tables = { onRedis, inMemory };
 let locks: Locks | undefined;
 let letGo: (() => void) | undefined;
-setFlagsFromString('--expose-gc');
-const collectGarbage = runInNewContext('gc') as () => void;
 
 process.on('message', (message: ToWorker) => {
   obey(message).catch((error: unknown) => tell({ type: 'failed', message: String(error) }));
@@ -62,6 +60,13 @@ async function stand(key: string, waiters: number): Promise<void> {
 
 /** What each takes that waits, with what its caller keeps of it. Nobody is served afterwards. */
 async function weigh(keys: number, waiters: number): Promise<number> {
+  setFlagsFromString('--expose-gc');
+  const collectGarbage = runInNewContext('gc') as () => void;
+  const heapUsed = async (): Promise<number> => {
+    await new Promise(setImmediate);
+    collectGarbage();
+    return process.memoryUsage().heapUsed;
+  };
   const never = new Promise(() => undefined);
   const held = Array.from({ length: keys }, (_, key) => locks!.use(`key:${key}`, () => never));
   const before = await heapUsed();
@@ -71,12 +76,6 @@ async function weigh(keys: number, waiters: number): Promise<number> {
   const bytes = ((await heapUsed()) - before) / waiting.length;
   for (const one of [...held, ...waiting]) one.catch(() => undefined);
   return bytes;
-}
-
-async function heapUsed(): Promise<number> {
-  await new Promise(setImmediate);
-  collectGarbage();
-  return process.memoryUsage().heapUsed;
 }
 
 function tell(message: FromWorker): void {
