@@ -161,7 +161,8 @@ export class Servers {
   }
 
   /**
-   * A slot goes to another master, as an operator moves it: the keys first, then the slot.
+   * A slot goes to another master, as an operator moves it: the keys first, then the slot. Of two nodes that claim it, all believe the
+   * one of the newer epoch, and who takes it makes its epoch newer than those it has heard of; so the two hear of each other's first.
    * @param {{ slot: number; owner: Node }} place
    * @param {Node} target
    * @param {() => Promise<unknown>} pause between the steps
@@ -173,6 +174,10 @@ export class Servers {
     );
     /** @param {Node} node @param {...string} what */
     const set = (node, ...what) => node.admin.call('CLUSTER', 'SETSLOT', slot, ...what);
+    await until('both know the newest epoch', async () => {
+      const [had, has] = await Promise.all([owner, target].map(epochs));
+      return had?.newest === has?.newest && had?.own !== has?.own;
+    });
     await set(target, 'IMPORTING', from ?? '');
     await set(owner, 'MIGRATING', to ?? '');
     for (;;) {
@@ -221,6 +226,13 @@ export class Servers {
       return view[view.indexOf('num-slaves') + 1] === '1';
     });
   }
+}
+
+/** The epoch in which a node of a cluster claims its slots, and the newest that it has heard of. @param {Node} node */
+async function epochs({ admin }) {
+  const info = String(await admin.call('CLUSTER', 'INFO'));
+  const of = (/** @type {string} */ which) => Number(new RegExp(`^cluster_${which}_epoch:(\\d+)`, 'm').exec(info)?.[1]);
+  return { own: of('my'), newest: of('current') };
 }
 
 /** @param {string} what @param {() => Promise<boolean>} holds */
