@@ -216,6 +216,22 @@ describe('waiting on Redis', () => {
     expect(Number(await redis.get('mlk:fence'))).toBeLessThan(Number(seconds) * 1e6 + Number(micros));
   });
 
+  it('many keys that a process is given at one moment, after a busy one, take no more fences than microseconds pass', async () => {
+    const crowd = async (): Promise<void> => {
+      for (let round = 0; round < 200; round += 1) await (await ours.new('busiest', '60s').lock()).unlock();
+    };
+    await Promise.all(Array.from({ length: 32 }, crowd));
+    const keys = Array.from({ length: 300 }, (_, at) => `burst ${at}`);
+    const held = await Promise.all(keys.map((key) => theirs.new(key, '60s').lock()));
+    const waiting = keys.map((key) => ours.new(key, '60s').lock());
+    await eventually(async () => expect(await redis.exists(keys.map((key) => `${key}:~q`))).toBe(keys.length));
+    await Promise.all(held.map((one) => one.unlock()));
+    const [seconds, micros] = await redis.time();
+    const ahead = Number(await redis.get('mlk:fence')) - Number(seconds) * 1e6 - Number(micros);
+    for (const one of await Promise.all(waiting)) await one.unlock();
+    expect(ahead).toBeLessThan(10_000 + keys.length * 8);
+  });
+
   it('a wait that is aborted or over leaves the line', async () => {
     const held = await theirs.new('gone', '60s').lock();
     const controller = new AbortController();

@@ -262,8 +262,8 @@ export class RedisStore implements LockStore, WaitHost, TurnsHost {
   #question(wait: Wait, now: Milliseconds): void {
     const { ask } = wait;
     const { listening } = this.#connection;
-    const fences = wait.line?.followed ? this.#block.size : 1;
-    if (listening && wait.line && (wait.asked || isContended(ask))) this.#turns.enter(wait, this.#block.size);
+    if (listening && wait.line && (wait.asked || isContended(ask))) this.#enter(wait, now);
+    const fences = wait.line?.followed ? wait.block || this.#block.take(now) : 1;
     const entry = listening ? wait.entry : '';
     if (wait.listening) this.#connection.checkHearing();
     const lone = !wait.asked && entry === '' && fences === 1 && !(wait.line && this.#options.yield);
@@ -274,12 +274,17 @@ export class RedisStore implements LockStore, WaitHost, TurnsHost {
     this.#namesakes.asks(wait);
   }
 
+  /** It stands in line with its next question. */
+  #enter(wait: Wait, now: Milliseconds): void {
+    if (wait.wid === '') this.#turns.enter(wait, this.#block.take(now));
+  }
+
   async #stay(wait: Wait, refusal: RedisRefusal): Promise<void> {
     // Meanwhile it may be given up, or be given the key by a message.
     const isOpen = (): boolean => !wait.over && !wait.visit;
     if (wait.line && !refusal.listening && !wait.outside && isOpen()) {
       // The first of ours to wait: from now on we hear, and stand in line.
-      this.#turns.enter(wait, this.#block.size);
+      this.#enter(wait, performance.now());
       if ((await this.#connection.listen()) && isOpen()) return this.#question(wait, performance.now());
     }
     wait.tell(refusal);

@@ -35,11 +35,10 @@ export class Turns implements Listener {
   }
 
   /**
-   * It stands in line with its next question.
+   * It stands in line with its next question, which it never did before.
    * @param block how many fences it is given with the key
    */
   enter(wait: Wait, block: number): void {
-    if (wait.wid !== '') return;
     wait.standInLine(this.channel, newWid(), block);
     this.#inLine.set(wait.wid, wait);
   }
