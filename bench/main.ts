@@ -1,6 +1,5 @@
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
-import { parseArgs } from 'node:util';
 import { drawCharts } from './charts.js';
 import { fillPage } from './pages.js';
 import { ratiosOf } from './ratios.js';
@@ -10,31 +9,30 @@ import { SCENARIOS } from './scenarios.js';
 import { Server } from './server.js';
 import { asText, tablesOf } from './tables.js';
 
+/** What was asked for, as it was typed. */
+export interface Options {
+  readonly scenario?: string;
+  readonly seconds?: string;
+  readonly rounds?: string;
+  readonly quick: boolean;
+  readonly draw: boolean;
+}
+
 /**
  * Measures, prints, writes.
  * @returns the exit code
  */
-export async function main(args: string[], port: number, project: string): Promise<number> {
-  const { values } = parseArgs({
-    args,
-    options: {
-      scenario: { type: 'string' },
-      seconds: { type: 'string' },
-      rounds: { type: 'string' },
-      quick: { type: 'boolean', default: false },
-      draw: { type: 'boolean', default: false },
-    },
-  });
-  const { quick, draw } = values;
+export async function main(options: Options, port: number, project: string): Promise<number> {
+  const { quick, draw } = options;
   const settings: Settings = {
-    seconds: positive('seconds', values.seconds, quick ? 0.3 : 1),
-    rounds: positive('rounds', values.rounds, quick ? 1 : 5),
+    seconds: positive('seconds', options.seconds, quick ? 0.3 : 1),
+    rounds: positive('rounds', options.rounds, quick ? 1 : 5),
     quick,
   };
-  const chosen = SCENARIOS.filter(({ name }) => name.startsWith(values.scenario ?? ''));
+  const chosen = SCENARIOS.filter(({ name }) => name.startsWith(options.scenario ?? ''));
   if (chosen.length === 0) {
     throw new Error(
-      `--scenario: found ${values.scenario}, expected one of ${SCENARIOS.map(({ name }) => name).join(', ')}`,
+      `--scenario: found ${options.scenario}, expected one of ${SCENARIOS.map(({ name }) => name).join(', ')}`,
     );
   }
   const server = new Server(port);

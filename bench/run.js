@@ -5,6 +5,7 @@ import { spawnSync } from 'node:child_process';
 import { existsSync, mkdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
+import { parseArgs } from 'node:util';
 import { ensureRedisServer } from '../test/support/redis_install.js';
 import { HOST, RedisProcess } from '../test/support/redis_process.js';
 
@@ -12,6 +13,15 @@ const PROJECT = fileURLToPath(new URL('..', import.meta.url));
 const BENCH = join(PROJECT, 'bench');
 const BUILD = join(PROJECT, 'build', 'bench');
 
+const HELP = `npm run bench                  all scenarios
+npm run bench -- --quick       a look at each; writes to build/bench alone
+npm run bench -- --draw        measures nothing; charts and tables anew from bench/results.json
+  --scenario NAME   one, or all whose names begin so; bench/README.md has the names
+  --rounds N        5 unless given
+  --seconds N       the length of a round; 1 unless given
+`;
+
+const options = optionsOf(process.argv.slice(2));
 install();
 build();
 const program = ensureRedisServer();
@@ -20,9 +30,25 @@ try {
   await server.prepare();
   await server.launch((port) => ['--port', String(port), '--bind', HOST, '--save', '', '--appendonly', 'no']);
   const { main } = await import(pathToFileURL(join(BUILD, 'main.js')).href);
-  process.exitCode = await main(process.argv.slice(2), server.port, PROJECT);
+  process.exitCode = await main(options, server.port, PROJECT);
 } finally {
   await server.stop();
+}
+
+/** Ends the process where there is nothing to measure. @param {string[]} args */
+function optionsOf(args) {
+  const text = /** @type {const} */ ({ type: 'string' });
+  const flag = /** @type {const} */ ({ type: 'boolean', default: false });
+  const all = { scenario: text, seconds: text, rounds: text, quick: flag, draw: flag, help: flag };
+  try {
+    const { help, ...given } = parseArgs({ args, options: all }).values;
+    if (!help) return given;
+    process.stdout.write(HELP);
+    process.exit(0);
+  } catch (error) {
+    process.stderr.write(`${/** @type {Error} */ (error).message}\n\n${HELP}`);
+    process.exit(1);
+  }
 }
 
 /** The peers live beside this file; the project's own `npm ci` brings none of them. */
