@@ -65,6 +65,7 @@ export const BROKEN = [
     from: "if (this.state !== 'held') return false;\n",
     to: "if (this.state !== 'held') return false;\n    if (this.state === 'held') return true;\n",
     tests: [MEMORY],
+    only: 'a stale owner can neither unlock nor refresh',
   },
   {
     promise: 'refresh never brings a lost lock back to life',
@@ -115,7 +116,8 @@ export const BROKEN = [
     from: `    this.remove(waiter);
     // A question on its way`,
     to: '    // A question on its way',
-    tests: [MEMORY, QUEUE],
+    tests: [MEMORY],
+    only: 'an aborted wait rejects',
   },
   {
     promise: 'an aborted wait leaves no trace',
