@@ -113,9 +113,8 @@ export const BROKEN = [
   {
     promise: 'an aborted wait never takes the lock later',
     file: lock('queue.ts'),
-    from: `    this.remove(waiter);
-    // A question on its way`,
-    to: '    // A question on its way',
+    from: '    this.#leave(waiter);\n    this.serve();',
+    to: '    if (waiter !== this.head) this.#leave(waiter);\n    this.serve();',
     tests: [MEMORY],
     only: 'an aborted wait rejects',
   },
