@@ -124,6 +124,12 @@ export class Lease implements Ask, Claim {
     this.watcher?.moved(this);
   }
 
+  /** It is given back, or was never granted; whoever watched it is not kept in memory by who remembers it. */
+  end(): void {
+    this.state = 'ended';
+    this.watcher = undefined;
+  }
+
   lose(reason: LossReason): void {
     if (this.state !== 'held') return;
     this.state = reason;

@@ -15,6 +15,9 @@ import { Waiter, type WaiterHost } from './waiter.js';
  */
 const LATE_ENOUGH = 3;
 
+/** The shortest pause after a refusal: a store that advises none would be asked without end in one turn of the event loop. */
+const SHORTEST_PAUSE = 1;
+
 /**
  * The line of those of this process who want one key, first come, first served. The head alone talks to the provider, and
  * nobody does while a hold of ours is alive. It is a chain instead of having one, for where thousands of keys are waited for, each
@@ -226,10 +229,12 @@ export class KeyQueue extends Chain<Waiter> implements WaiterHost {
   }
 
   #answered(waiter: Waiter, answer: Grant | Refusal, now: number): void {
+    // Nonsense leaves the question open, for it may still be granted.
+    const { granted } = answer;
     this.#asking = undefined;
     this.#heard = now;
     if (this.#isUndone) return;
-    if (answer.granted) this.#granted(waiter, answer, now);
+    if (granted) this.#granted(waiter, answer, now);
     else this.#refused(waiter, answer, now);
   }
 
@@ -262,6 +267,8 @@ export class KeyQueue extends Chain<Waiter> implements WaiterHost {
     waiter.lease.rename();
     if (waiter.single || waiter.late === LATE_ENOUGH) return this.#refuse(waiter, now);
     if (waiter.terms.retry) this.#restAfter(waiter, now);
+    // What it was told when it last asked is no news any more.
+    else waiter.notBefore = 0;
   }
 
   /** Who rests does not ask, also not because its strategy has another one join the line. */
@@ -298,11 +305,13 @@ export class KeyQueue extends Chain<Waiter> implements WaiterHost {
       // A strategy is not ours: it may have ended the wait itself.
       if (waiter.settled) return 0;
       if (typeof pause !== 'number' || Number.isNaN(pause)) {
-        throw new InvalidArgumentError(retry ? 'retry.next' : 'store.pause', pause, 'milliseconds; 0 or less gives up');
+        if (retry) throw new InvalidArgumentError('retry.next', pause, 'milliseconds; 0 or less gives up');
+        throw new InvalidArgumentError('store.pause', pause, 'milliseconds');
       }
+      if (!retry) return Math.max(SHORTEST_PAUSE, pause);
       if (pause > 0) return pause;
     } catch (error) {
-      this.#reject(waiter, error);
+      this.#drop(waiter, error);
       return 0;
     }
     this.#refuse(waiter, performance.now());

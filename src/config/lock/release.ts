@@ -15,7 +15,8 @@ export function release(queues: Queues, lease: Lease): Promise<void> | undefined
   const told = store.alone ? undefined : new Release(lease, again, store);
   const answer = queues.release(lease, now, told);
   if (answer !== true) return (told ?? new Release(lease, again, store)).wait(answer);
-  lease.state = 'ended';
+  told?.toldAgain();
+  lease.end();
   return undefined;
 }
 
@@ -58,8 +59,11 @@ class Release implements Asker<boolean> {
     if (this.toldAgain()) return;
     const { lease } = this;
     // After an unanswered release, "not yours" means that it had arrived.
-    lease.state = released || this.again ? 'ended' : 'taken';
-    if (lease.state === 'ended') return this.#resolve(undefined);
+    if (released || this.again) {
+      lease.end();
+      return this.#resolve(undefined);
+    }
+    lease.state = 'taken';
     lease.watcher?.lost(lease, 'taken');
     this.#reject(lease.notHeld);
   }
@@ -72,7 +76,7 @@ class Release implements Asker<boolean> {
   }
 
   /** A store of the application's own may tell it twice. */
-  private toldAgain(): boolean {
+  toldAgain(): boolean {
     const before = this.#isTold;
     this.#isTold = true;
     return before;

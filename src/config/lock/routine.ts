@@ -32,7 +32,7 @@ export type Outcome<T> = { readonly ran: true; readonly value: T } | { readonly 
 
 /**
  * A routine that waits for its lock, and then runs under it. Its lease is made when the key is asked for, its lock when somebody
- * looks at it, and in memory it is renewed only if it is not done when it returns: most of what a routine may want it never does.
+ * looks at it or renews it, and in memory it is renewed only if it is not done when it returns: most of what a routine may want it never does.
  */
 export class Run<T> implements Claim {
   #place: Place | undefined = undefined;
@@ -204,9 +204,12 @@ class LockWarning extends Error {
   readonly code: string;
 
   constructor(key: string, routine: string, cause: Error & { code?: string }) {
-    super(`lock ${JSON.stringify(key)}: the routine ${routine}, but its lock was not given back: ${cause.message}`, {
-      cause,
-    });
+    super(
+      `lock ${JSON.stringify(key)}: the routine ${routine}, but its lock was not given back: ${String(cause.message)}`,
+      {
+        cause,
+      },
+    );
     this.code = cause.code ?? 'ERR_LOCK';
     // Where it is made tells nothing.
     this.stack = `${this.name}: ${this.message}`;

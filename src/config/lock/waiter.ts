@@ -153,7 +153,7 @@ export class Waiter implements Line, Link<Waiter>, Asker<Grant | Refusal>, Abort
     this.#resolve = settlers.resolve;
     letSettlersGo();
     if (this.terms.signal) onAbort(this.terms.signal, this);
-    if (!this.single && this.terms.wait !== undefined) this.armEnd(this.since + this.terms.wait, this.since);
+    if (this.terms.wait) this.armEnd(this.since + this.terms.wait, this.since);
     return promise;
   }
 
@@ -166,7 +166,7 @@ export class Waiter implements Line, Link<Waiter>, Asker<Grant | Refusal>, Abort
     // Who is asked for a reason may have ended the wait himself.
     if (this.settled) return;
     this.leave('rejected');
-    if (this.lease.state === 'asking') this.lease.state = 'ended';
+    if (this.lease.state === 'asking') this.lease.end();
     // Few waits fail: without a function of its own for that, every waiter is a twelfth smaller.
     this.#resolve(Promise.reject(reason));
   }
@@ -196,7 +196,10 @@ export class Waiter implements Line, Link<Waiter>, Asker<Grant | Refusal>, Abort
         const later = performance.now();
         // A timer may fire up to a millisecond early, and a long wait takes several timers.
         if (later < end) return this.armEnd(end, later);
-        this.reject(this.host.waitOver(this));
+        const why = this.host.waitOver(this);
+        // A store that was asked about it may have ended the wait itself.
+        if (this.settled) return;
+        this.reject(why);
         this.host.gaveUp(this);
       },
       timerDelay(end - now),

@@ -58,6 +58,8 @@ export class Watch implements LeaseWatcher {
   }
 
   lost(lease: Lease, reason: LossReason): void {
+    // Who remembers the lease need not remember who was told.
+    lease.watcher = undefined;
     if (lease !== this.#lease) return;
     this.#renewal?.rest();
     this.#loss?.lost(new LockLostError(lease.key, reason));

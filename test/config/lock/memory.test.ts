@@ -1,13 +1,12 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { setFlagsFromString } from 'node:v8';
-import { runInNewContext } from 'node:vm';
 import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals';
 import fc from 'fast-check';
 import { LockFactory } from '../../../src/config/lock/factory.js';
 import { linearBackoff, type Lock } from '../../../src/config/lock/index.js';
 import { GoCacheStore } from '../../../src/config/lock/provider/go_cache.js';
 import { lock } from '../../../src/index.js';
-import { eventually, stall } from '../../support/time.js';
+import { Parts } from '../../support/garbage.js';
+import { stall } from '../../support/time.js';
 
 beforeEach(() => {
   jest.useFakeTimers();
@@ -170,17 +169,12 @@ describe('a routine in memory', () => {
 
   it('is not kept in memory after its end: not by who waits behind it, not by who waited last, not by a hold that ran out', async () => {
     const factory = lock.open({ provider: 'go_cache' });
-    const kept = new Map<string, WeakRef<object>>();
-    const part = (name: string): object => {
-      const made = {};
-      kept.set(name, new WeakRef(made));
-      return made;
-    };
+    const kept = new Parts();
     const holder = await factory.new('k', '1h').lock();
     const abort = new AbortController();
     await (async () => {
-      const [first, second, signal] = [part('aborted'), part('last to wait'), new AbortController().signal];
-      kept.set('a signal of terms', new WeakRef(signal));
+      const [first, second, signal] = [kept.part('aborted'), kept.part('last to wait'), new AbortController().signal];
+      kept.add('a signal of terms', signal);
       const gone = factory.run('k', '1h', () => first, { signal: abort.signal });
       const behind = factory.run('k', '1h', () => second);
       abort.abort();
@@ -189,17 +183,7 @@ describe('a routine in memory', () => {
       await behind;
       await factory.new('lapsed', 1, { signal }).lock();
     })();
-    await collected(kept);
+    await kept.collected();
     await factory.close();
   });
 });
-
-/** Throws unless none of these is there any more. */
-async function collected(kept: ReadonlyMap<string, WeakRef<object>>): Promise<void> {
-  setFlagsFromString('--expose-gc');
-  const collect = runInNewContext('gc') as () => void;
-  await eventually(() => {
-    collect();
-    expect([...kept].filter(([, ref]) => ref.deref()).map(([name]) => name)).toEqual([]);
-  }, 1_000);
-}

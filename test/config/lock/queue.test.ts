@@ -9,6 +9,7 @@ import { Queues } from '../../../src/config/lock/queues.js';
 import {
   LockLostError,
   LockNotHeldError,
+  noRetry,
   ProviderUnreachableError,
   type Lock,
 } from '../../../src/config/lock/index.js';
@@ -685,6 +686,75 @@ describe('a key elsewhere', () => {
     expect(questions).toHaveLength(4);
     questions[3]!.asker.answered(store.grant());
     await behind;
+  });
+
+  it('who is given the key too late, after a refusal, asks again at once', async () => {
+    const questions = told();
+    const waiting = lock();
+    questions[0]!.asker.answered(store.refuse());
+    questions[0]!.line!.grant({ ...store.grant(), until: performance.now() });
+    expect(store.abandoned).toHaveLength(1);
+    expect(questions).toHaveLength(2);
+    questions[1]!.asker.answered(store.grant());
+    await waiting;
+  });
+
+  it('a wait under a strategy that gives up at once ends in its time, also without any answer', async () => {
+    const waiting = factory.new('k', 1_000).lock({ wait: 100, retry: noRetry() });
+    const ended = expect(waiting).rejects.toThrow(ProviderUnreachableError);
+    await jest.advanceTimersByTimeAsync(100);
+    await ended;
+    expect(store.abandoned).toHaveLength(1);
+  });
+
+  it('a pause of a store that is over at once ends no wait: it asks again in the next moment', async () => {
+    store.pause = () => 0;
+    const waiting = lock();
+    store.questions[0]!.answer(store.refuse());
+    await jest.advanceTimersByTimeAsync(1);
+    expect(store.questions).toHaveLength(2);
+    store.questions[1]!.answer(store.grant());
+    await waiting;
+    expect(store.abandoned).toEqual([]);
+  });
+
+  it('whose wait ends by nonsense of the store gets nothing any more: the store is told', async () => {
+    store.pause = () => NaN;
+    const refused = lock();
+    store.questions[0]!.answer(store.refuse());
+    await expect(refused).rejects.toThrow('store.pause: found NaN');
+    expect(store.abandoned).toHaveLength(1);
+    const nonsense = lock();
+    store.questions[1]!.answer(undefined as never);
+    await expect(nonsense).rejects.toThrow(TypeError);
+    expect(store.abandoned).toHaveLength(2);
+  });
+
+  it('a wait that is given the key while the store is asked what the trouble is has it', async () => {
+    const questions = told();
+    const waiting = lock(100);
+    Object.assign(store, { trouble: () => questions[0]!.line!.grant(store.grant()) });
+    await jest.advanceTimersByTimeAsync(100);
+    expect((await waiting).held).toBe(true);
+    expect(store.abandoned).toEqual([]);
+  });
+
+  it('a release that was answered is not told any more', async () => {
+    const askers: Asker<boolean>[] = [];
+    store.release = (_ask?: Ask, _followed?: boolean, asker?: Asker<boolean>) => {
+      askers.push(asker!);
+      return true;
+    };
+    const waiting = lock();
+    store.questions[0]!.answer(store.grant());
+    const held = await waiting;
+    const { signal } = held;
+    await held.unlock();
+    askers[0]!.answered(false);
+    askers[0]!.failed(new ProviderUnreachableError('scripted', 1));
+    await turn();
+    expect(signal.aborted).toBe(false);
+    expect(store.abandoned).toEqual([]);
   });
 
   it('nothing renews the lock of once, whatever the locks of its factory do', async () => {

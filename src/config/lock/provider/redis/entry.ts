@@ -23,6 +23,7 @@ export function entryOf(channel: string, wid: string, ttl: Milliseconds, block: 
 export interface GrantMessage {
   /** Which of its waits. */
   readonly wid: string;
+  /** The first of a block, or one alone, as a negative number. */
   readonly fence: number;
   /** When the key was given, by the server's clock, in milliseconds. */
   readonly time: Milliseconds;
@@ -30,6 +31,6 @@ export interface GrantMessage {
 
 /** Undefined for what is no message of ours: anybody may publish on a channel. */
 export function readMessage(text: string): GrantMessage | undefined {
-  const parts = /^([\w-]{12})\|(\d{1,16})\|(\d{1,16})$/.exec(text);
+  const parts = /^([\w-]{12})\|(-?\d{1,16})\|(\d{1,16})$/.exec(text);
   return parts ? { wid: parts[1]!, fence: Number(parts[2]), time: Number(parts[3]) / 1_000 } : undefined;
 }

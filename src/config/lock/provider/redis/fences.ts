@@ -5,19 +5,25 @@ import type { Ask } from '../store.js';
 export class Visit {
   /** How many of the fences were given out. */
   used = 1;
+  readonly first: number;
+  /** How many they are. */
+  readonly fences: number;
 
   /**
    * @param at when, on `performance.now()`
-   * @param first of the fences
-   * @param fences how many they are
+   * @param told the first of the fences that were asked for, or one alone, as a negative number
+   * @param asked for so many
    * @param holder who has the hold now; undefined once it was given back
    */
   constructor(
     readonly at: Milliseconds,
-    private readonly first: number,
-    readonly fences: number,
+    told: number,
+    asked: number,
     public holder: Ask | undefined,
-  ) {}
+  ) {
+    this.first = Math.abs(told);
+    this.fences = told < 0 ? 1 : asked;
+  }
 
   /** The last one that may be given out. */
   get end(): number {
@@ -35,41 +41,24 @@ export function isHeld({ holder }: Visit): boolean {
   return holder !== undefined && holder.until > performance.now();
 }
 
-/** No visit takes fewer. It takes 125,000 visits in a second, more than a server can do, to use more of them than microseconds pass. */
+/** A visit that may be followed by hand-overs asks for no fewer. */
 const LEAST = 8;
 /**
- * About as many hand-overs as fit into the 10 ms for which a hold goes on inside a process, when sections are empty. Measured with
+ * About as many hand-overs as fit into the 10 ms for which a hold goes on inside a process, when sections are empty, and no more
+ * than half of the microseconds that pass meanwhile: of a million in a second all processes together are given no more. Measured with
  * four processes of 8 waiters, in one run: 594,000 acquisitions in a second with 1,024, 706,000 with 2,048, 817,000 with 4,096 and
  * 873,000 with 8,192, where a waiter whose process has to wait for others does so for 5, 9, 14 and 26 ms.
  */
 const MOST = 4_096;
-/** The guard counts microseconds. */
-const PER_MS = 1_000;
-/** What was left of 10 ms may be taken later, for visits come in bursts. */
-const SAVED = 10 * PER_MS;
 
-/**
- * How many fences a visit takes for the hand-overs that may follow it: about as many as were used lately, and all visits together
- * no more than microseconds pass. So the guard does not run ahead of the clock, and fences grow even if the server loses it.
- */
+/** How many fences a visit takes for the hand-overs that may follow it: about as many as were used lately. */
 export class FenceBlock {
-  #size = LEAST;
-  #saved = SAVED;
-  #at: Milliseconds = -Infinity;
+  size = LEAST;
 
-  /** For the next visit. */
-  take(now: Milliseconds): number {
-    this.#saved = Math.min(SAVED, this.#saved + (now - this.#at) * PER_MS);
-    this.#at = now;
-    const size = Math.max(LEAST, Math.min(this.#size, Math.floor(this.#saved)));
-    this.#saved -= size;
-    return size;
-  }
-
-  /** A visit has ended: the next one takes more if all were used, fewer if most were not. */
+  /** A visit has ended: the next one takes more if all were used, fewer if half of them would have done. */
   learn({ used, fences: all }: Visit): void {
     if (all < LEAST) return;
-    if (used === all) this.#size = Math.min(MOST, Math.max(this.#size, all * 2));
-    else if (used * 4 <= all) this.#size = Math.max(LEAST, Math.min(this.#size, Math.floor(all / 2)));
+    if (used === all) this.size = Math.min(MOST, Math.max(this.size, all * 2));
+    else if (used * 2 <= all) this.size = Math.max(LEAST, Math.min(this.size, all / 2));
   }
 }

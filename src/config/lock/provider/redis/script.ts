@@ -32,9 +32,10 @@ import { createHash } from 'node:crypto';
  *   N value                   hand on a key that was let be free; the value does not matter, the "nudge"
  * reply  a number when there was nothing but releases and tries, and all of them did what they do as a rule: released, nobody
  *        waited; obtained, the first try with this fence, each next one with the next. Else an array of the replies:
- *   T O K  the first fence of a block (an integer >= 1) when granted, else {left, foreign, time}: another has the key for
- *          `left` ms more (-1: it has no end); foreign is 1 when the holder is none of ours, who will not tell its release;
- *          time is the server's, in microseconds; a fourth element says why the entry could not stand in line
+ *   T O K  the first fence of a block (an integer >= 1) when granted, or that fence alone, as a negative number, while the guard is
+ *          more than 10 ms ahead of the clock. Else {left, foreign, time}: another has the key for `left` ms more (-1: it has no
+ *          end); foreign is 1 when the holder is none of ours, who will not tell its release; time is the server's, in
+ *          microseconds; a fourth element says why the entry could not stand in line
  *   R, C   2 handed on, 1 released, 0 the value does not have the key
  *   Y      as R, or 3: it is free and nobody was told. Until 10 ms are over O and K are answered as if another had it, and
  *          are to ask again then
@@ -44,7 +45,7 @@ import { createHash } from 'node:crypto';
  *   an error    that operation failed; the others are not concerned
  *
  * An entry is \`channel|wid|ttl|block|value\`, ttl and block whole numbers from 1; one that is not so is passed over. Who is given
- * the key is told on its channel: \`wid|fence|time\`. A channel that nobody hears on this server means a dead process: the next
+ * the key is told on its channel: \`wid|fence|time\`, the fence as in a reply. A channel that nobody hears on this server means a dead process: the next
  * in line is given the key, in the same step. The key is set and the guard is written before anybody is told, so that no fence
  * is ever given out twice. T, O and K answer their own value as a success, so that they can be sent again when the answer was
  * lost; the hold lasts then for the longer of what it had and the ttl. A fence is the server's time in microseconds, or one more
@@ -107,20 +108,35 @@ local function now()
   return time
 end
 
--- The first of so many fences. The guard is written once for all that the call may take.
-local function fences(count)
+-- How far the guard is ahead of the clock, in microseconds.
+local function ahead()
   if not last then
     local kept = tonumber(redis.call('GET', guard) or 0)
     if not kept then error('the fence guard ' .. guard .. ' holds no number', 0) end
     last = math.max(now() - 1, kept)
     limit = last
   end
+  return last - now()
+end
+
+-- The first of so many fences. The guard is written once for all that the call may take, if it stays near the clock.
+local function fences(count)
+  local more = reserved or 0
+  if ahead() + more > 10000 then more = 0 end
   if last + count > limit then
-    limit = last + math.max(count, reserved or 0)
+    limit = last + math.max(count, more)
     redis.call('SET', guard, string.format('%.0f', limit))
   end
   last = last + count
   return last - count + 1
+end
+
+-- The first of a block, for hand-overs inside a process. So that fences grow even if the guard is lost, there is but one, which its
+-- sign tells, while others have taken more than microseconds passed. A second ahead it is only where the clock was set back.
+local function block_of(count)
+  local lead = ahead()
+  if lead > 10000 and lead < 1000000 then return -fences(1) end
+  return fences(tonumber(count))
 end
 
 -- As a rule a key that is tried is free.
@@ -161,7 +177,7 @@ local function lengthen(key, ttl)
 end
 
 local function give(key, value, ttl, block)
-  local fence = fences(tonumber(block))
+  local fence = block_of(block)
   redis.call('SET', key, value, 'PX', ttl)
   return fence
 end
@@ -249,7 +265,7 @@ local function obtain(key, current, queue, value, ttl, block, entry)
   if entry ~= '' then redis.pcall('LREM', queue, 0, entry) end
   if not current then return give(key, value, ttl, block) end
   lengthen(key, ttl)
-  return fences(tonumber(block))
+  return block_of(block)
 end
 
 local run = {}

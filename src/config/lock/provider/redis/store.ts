@@ -221,9 +221,10 @@ export class RedisStore implements LockStore, WaitHost, TurnsHost {
     return this.#send('K', ask, ask.value, ask.ttl, [String(block), entry], receiver, block);
   }
 
-  given(wait: Wait, at: Milliseconds, fence: number, until: Milliseconds): void {
-    const grant = this.#visited(wait, at, fence, wait.block, until);
-    wait.line?.grant(grant);
+  given(wait: Wait, at: Milliseconds, told: number, until: Milliseconds): void {
+    const { line } = wait;
+    const grant = this.#visited(wait, at, told, wait.block, until);
+    line?.grant(grant);
   }
 
   late(wait: Wait): void {
@@ -262,8 +263,8 @@ export class RedisStore implements LockStore, WaitHost, TurnsHost {
   #question(wait: Wait, now: Milliseconds): void {
     const { ask } = wait;
     const { listening } = this.#connection;
-    if (listening && wait.line && (wait.asked || isContended(ask))) this.#enter(wait, now);
-    const fences = wait.line?.followed ? wait.block || this.#block.take(now) : 1;
+    const fences = wait.line?.followed ? this.#block.size : 1;
+    if (listening && wait.line && (wait.asked || isContended(ask))) this.#turns.enter(wait, this.#block.size);
     const entry = listening ? wait.entry : '';
     if (wait.listening) this.#connection.checkHearing();
     const lone = !wait.asked && entry === '' && fences === 1 && !(wait.line && this.#options.yield);
@@ -274,17 +275,12 @@ export class RedisStore implements LockStore, WaitHost, TurnsHost {
     this.#namesakes.asks(wait);
   }
 
-  /** It stands in line with its next question. */
-  #enter(wait: Wait, now: Milliseconds): void {
-    if (wait.wid === '') this.#turns.enter(wait, this.#block.take(now));
-  }
-
   async #stay(wait: Wait, refusal: RedisRefusal): Promise<void> {
     // Meanwhile it may be given up, or be given the key by a message.
     const isOpen = (): boolean => !wait.over && !wait.visit;
     if (wait.line && !refusal.listening && !wait.outside && isOpen()) {
       // The first of ours to wait: from now on we hear, and stand in line.
-      this.#enter(wait, performance.now());
+      this.#turns.enter(wait, this.#block.size);
       if ((await this.#connection.listen()) && isOpen()) return this.#question(wait, performance.now());
     }
     wait.tell(refusal);
@@ -335,13 +331,13 @@ export class RedisStore implements LockStore, WaitHost, TurnsHost {
   }
 
   /** The key is ours: nothing is waited for any more, and hand-overs of this process may take the other fences. */
-  #visited(wait: Wait, at: Milliseconds, fence: number, fences: number, until: Milliseconds): Grant {
+  #visited(wait: Wait, at: Milliseconds, told: number, asked: number, until: Milliseconds): Grant {
     this.#leave(wait);
     this.#nudges.stop(wait.ask.key);
-    wait.visit = new Visit(at, fence, fences, wait.ask);
+    const visit = (wait.visit = new Visit(at, told, asked, wait.ask));
     this.#supersede(wait);
     wait.unask();
-    return { granted: true, fence, until };
+    return { granted: true, fence: visit.first, until };
   }
 
   /** The server has told who has the key: of earlier holds under the same token of the application's own nothing is left. */
@@ -355,6 +351,7 @@ export class RedisStore implements LockStore, WaitHost, TurnsHost {
   #leave(wait: Wait): void {
     if (wait.watching) this.#foreign.unwatch(this.#prefix + wait.ask.key, wait.watching);
     this.#turns.leave(wait);
+    wait.line = undefined;
   }
 
   /** With `yield` it may let the key be free for a moment: unless who asks behind it has it by then, we have it handed on. */

@@ -14,8 +14,8 @@ export interface TurnsHost {
   deadline(sent: Milliseconds, ttl: Milliseconds): Milliseconds;
   /** Asks again for who stands in line. */
   kick(wait: Wait, receiver: Receiver): Operation;
-  /** The key is its own: the visit to Redis counts from `at`, the hold lasts until `until`. */
-  given(wait: Wait, at: Milliseconds, fence: number, until: Milliseconds): void;
+  /** The key is its own, as the server `told` by a fence: the visit to Redis counts from `at`, the hold lasts until `until`. */
+  given(wait: Wait, at: Milliseconds, told: number, until: Milliseconds): void;
   /** It was given the key, which it does not want any more. */
   late(wait: Wait): void;
 }
@@ -35,10 +35,11 @@ export class Turns implements Listener {
   }
 
   /**
-   * It stands in line with its next question, which it never did before.
+   * It stands in line with its next question.
    * @param block how many fences it is given with the key
    */
   enter(wait: Wait, block: number): void {
+    if (wait.wid !== '') return;
     wait.standInLine(this.channel, newWid(), block);
     this.#inLine.set(wait.wid, wait);
   }
@@ -103,7 +104,7 @@ export class Turns implements Listener {
   #late({ wid, fence }: GrantMessage): void {
     const wait = this.#gone.get(wid);
     // On a cluster a grant is heard once from each master: one no newer than what we were given is an echo.
-    if (!wait || (wait.visit && fence <= wait.visit.end)) return;
+    if (!wait || (wait.visit && Math.abs(fence) <= wait.visit.end)) return;
     // Whoever heard the message of our grant may have made this one: it takes nothing from a hold that is alive.
     if (wait.visit && isHeld(wait.visit)) return;
     if (!wait.ask.random) {

@@ -55,9 +55,10 @@ export class Wait implements Receiver {
   asker: Asker<Grant | Refusal> | undefined;
   #value: string | undefined = undefined;
 
+  /** @param line who waits, until it is granted the key or gives up: it is not kept in memory by what is remembered longer */
   constructor(
     readonly ask: Ask,
-    readonly line: Line | undefined,
+    public line: Line | undefined,
     private readonly host: WaitHost,
   ) {}
 
