@@ -72,7 +72,17 @@ describeWithOwnRedis('a stranger who may use the channels of Redis, but not its 
       'A'.repeat(1 << 20),
     ];
     const messages = names.map((name) => `${name}|${fence}|${now}`);
-    for (const rest of ['', '|', `|${fence}`, `|${fence}|`, `|-1|${now}`, `|1e9|${now}`, `|${fence}|-1`, `|x|x`]) {
+    for (const rest of [
+      '',
+      '|',
+      `|${fence}`,
+      `|${fence}|`,
+      `|--1|${now}`,
+      `|+1|${now}`,
+      `|1e9|${now}`,
+      `|${fence}|-1`,
+      `|x|x`,
+    ]) {
       messages.push(wid + rest);
     }
     messages.push(`${wid}|${'9'.repeat(1 << 20)}|${now}`, `${wid}|${fence}|${now}|`, `${wid}|${fence}|${now}\n`);

@@ -257,29 +257,34 @@ describe('waiting on Redis', () => {
 
   it('who stood in line is not kept in memory after that: served, refused, or lost', async () => {
     const kept = new Parts();
-    const token = 'a token of our own';
-    await (async () => {
+    /** What stands in line while another has the key. */
+    const behind = async (wait: () => Promise<unknown>): Promise<void> => {
       const held = await theirs.new('kept', '60s').lock();
-      const [routine, own, refused, listener] = ['routine', 'own token', 'refused', 'listener'].map((name) =>
-        kept.part(name),
-      );
-      const over = ours.run('kept', '60s', () => refused, { wait: 30 });
-      await expect(over).rejects.toBeInstanceOf(lock.NotObtainedError);
-      const served = ours.run('kept', '60s', () => routine);
+      const waiting = wait();
       await eventually(async () => expect(await line('kept')).toBe(1));
-      const others = ours.run('kept', '60s', () => own, { token });
-      const listening = ours.new('kept', '60s');
-      const listened = listening.lock();
       await held.unlock();
-      await Promise.all([served, others, listened]);
-      listening.signal.addEventListener('abort', () => listener);
-      await listening.unlock();
-      const losing = ours.new('kept', 50);
-      await losing.lock();
-      const lost = kept.part('lost');
-      losing.signal.addEventListener('abort', () => lost);
-      await sleep(100);
-      expect(losing.held).toBe(false);
+      await waiting;
+    };
+    const listening = async (name: string, ttl: number): Promise<lock.Lock> => {
+      const one = await ours.new('kept', ttl).lock();
+      const part = kept.part(name);
+      one.signal.addEventListener('abort', () => part);
+      return one;
+    };
+    await (async () => {
+      const [served, own, refused] = ['served', 'own token', 'refused'].map((name) => kept.part(name));
+      const held = await theirs.new('kept', '60s').lock();
+      const over = ours.run('kept', '60s', () => refused, { wait: 50 });
+      await expect(over).rejects.toBeInstanceOf(lock.NotObtainedError);
+      await held.unlock();
+      await behind(() => ours.run('kept', '60s', () => served));
+      await behind(() => ours.run('kept', '60s', () => own, { token: 'a token of our own' }));
+      await behind(async () => (await listening('listener', 60_000)).unlock());
+      await behind(async () => {
+        const losing = await listening('lost', 50);
+        await sleep(100);
+        expect(losing.held).toBe(false);
+      });
     })();
     await kept.collected();
   });
