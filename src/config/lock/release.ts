@@ -15,6 +15,7 @@ export function release(queues: Queues, lease: Lease): Promise<void> | undefined
   const told = store.alone ? undefined : new Release(lease, again, store);
   const answer = queues.release(lease, now, told);
   if (answer !== true) return (told ?? new Release(lease, again, store)).wait(answer);
+  // It has its answer: what it is told from now on comes too late.
   told?.toldAgain();
   lease.end();
   return undefined;

@@ -204,12 +204,8 @@ class LockWarning extends Error {
   readonly code: string;
 
   constructor(key: string, routine: string, cause: Error & { code?: string }) {
-    super(
-      `lock ${JSON.stringify(key)}: the routine ${routine}, but its lock was not given back: ${String(cause.message)}`,
-      {
-        cause,
-      },
-    );
+    const why = String(cause.message);
+    super(`lock ${JSON.stringify(key)}: the routine ${routine}, but its lock was not given back: ${why}`, { cause });
     this.code = cause.code ?? 'ERR_LOCK';
     // Where it is made tells nothing.
     this.stack = `${this.name}: ${this.message}`;

@@ -669,6 +669,16 @@ describe('a key elsewhere', () => {
     warned.mockRestore();
   });
 
+  it('an error that has no text, of a release, takes no value from its routine', async () => {
+    const warned = jest.spyOn(process, 'emitWarning').mockImplementation(() => undefined);
+    store.release = () => Promise.reject(Object.assign(new Error(), { message: Symbol('odd') }));
+    const running = factory.run('k', 1_000, () => 'value');
+    store.questions[0]!.answer(store.grant());
+    expect(await running).toBe('value');
+    expect(String(warned.mock.calls[0]![0])).toContain('Symbol(odd)');
+    warned.mockRestore();
+  });
+
   it('a grant that comes too late while a question is open ends that question, not the wait of anybody', async () => {
     const questions = told();
     const [waiting, behind] = [lock(), lock()];

@@ -39,6 +39,13 @@ describe('waiting on Redis', () => {
     await Promise.all([ours.close(), theirs.close()]);
     await redis.quit();
   });
+  /** Many of our process take one key, over and over. */
+  const crowd = async (rounds: number): Promise<void> => {
+    const one = async (): Promise<void> => {
+      for (let round = 0; round < rounds; round += 1) await (await ours.new('crowd', '60s').lock()).unlock();
+    };
+    await Promise.all(Array.from({ length: 32 }, one));
+  };
   const line = (key: string): Promise<number> => redis.llen(`${prefix}${key}:~q`);
 
   it('is one entry for each process, however many of it wait, and none afterwards', async () => {
@@ -200,12 +207,9 @@ describe('waiting on Redis', () => {
       await (await waiting).unlock();
       return Number(block);
     };
-    const crowd = async (): Promise<void> => {
-      for (let round = 0; round < 100; round += 1) await (await ours.new('crowd', '60s').lock()).unlock();
-    };
     // So many in the 10 ms of a visit, unless the machine is busy with others.
     const crowded = await eventually(async () => {
-      await Promise.all(Array.from({ length: 32 }, crowd));
+      await crowd(100);
       const block = await blockOf();
       expect(block).toBeGreaterThanOrEqual(64);
       return block;
@@ -218,10 +222,7 @@ describe('waiting on Redis', () => {
   });
 
   it('many keys that are handed over at one moment take no more fences than microseconds pass, and none twice', async () => {
-    const crowd = async (): Promise<void> => {
-      for (let round = 0; round < 200; round += 1) await (await ours.new('busiest', '60s').lock()).unlock();
-    };
-    await Promise.all(Array.from({ length: 32 }, crowd));
+    await crowd(200);
     const keys = Array.from({ length: 300 }, (_, at) => `burst ${at}`);
     const held = await Promise.all(keys.map((key) => theirs.new(key, '60s').lock()));
     const fences: bigint[] = [];
