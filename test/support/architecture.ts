@@ -51,8 +51,9 @@ export const LAYERS: readonly Layer[] = [
     at: 'config/lock/provider/redis/',
     imports: STORE_IMPORTS,
     types: ['ioredis'],
-    // Beside the door, too: how a command is written is the business of the home of ioredis.
+    // Beside the door, too: how a command is written, and an answer is read, is the business of the home of ioredis.
     more: {
+      'config/lock/provider/redis/client.ts': ['config/redis/connector.ts'],
       'config/lock/provider/redis/evaluate.ts': ['config/redis/command.ts'],
       'config/lock/provider/redis/run.ts': ['config/redis/command.ts'],
     },

@@ -84,6 +84,7 @@ export class Batch {
     const operations = this.#collected;
     this.#collected = [];
     // Errands go apart, and in their order: an errand undoes what was asked before it.
+    if (operations.length === 1) return this.#route(operations);
     for (let from = 0, at = 1; from < operations.length; at += 1) {
       if (operations[at]?.errand === operations[from]!.errand) continue;
       this.#route(operations.slice(from, at));
@@ -114,6 +115,8 @@ export class Batch {
     const operations = all.some(isLeft)
       ? all.filter((operation) => !operation.cancelled && !refusedAsGuard(operation, guard))
       : all;
+    if (operations.length === 0) return;
+    if (operations.length <= this.cap) return this.#flights.start(guard, server, operations);
     for (let at = 0; at < operations.length; at += this.cap)
       this.#flights.start(guard, server, operations.slice(at, at + this.cap));
   }

@@ -1,5 +1,6 @@
 import type { Cluster, ClusterOptions, Redis, RedisOptions } from 'ioredis';
 import type { Milliseconds } from '../../../../duration.js';
+import { Connector } from '../../../redis/connector.js';
 import { isReplyError } from './reply_error.js';
 
 /** An ioredis client of the application, for a standalone server, Sentinel or a Cluster. */
@@ -66,7 +67,8 @@ const SENTINEL_LIMIT: Milliseconds = 1_000;
  */
 export function duplicate(source: RedisClient, turn: number): RedisClient {
   if (!isCluster(source)) return duplicateOne(source, turn);
-  const redisOptions = { ...source.options.redisOptions, ...OWN };
+  const theirs = source.options.redisOptions;
+  const redisOptions = { Connector, ...theirs, ...OWN };
   return source.duplicate([], { ...OWN_CLUSTER, redisOptions } as never);
 }
 
@@ -75,7 +77,8 @@ export function duplicate(source: RedisClient, turn: number): RedisClient {
  * @param more what this connection has besides
  */
 export function duplicateOne(source: Redis, turn = 0, more: RedisOptions = {}): Redis {
-  return source.duplicate({ ...OWN, ...behindSentinels(source.options, turn), ...more });
+  const connector = source.options.sentinels ? {} : { Connector: source.options.Connector ?? Connector };
+  return source.duplicate({ ...OWN, ...connector, ...behindSentinels(source.options, turn), ...more });
 }
 
 function behindSentinels(

@@ -59,13 +59,21 @@ export class Flights {
   start(guard: string, server: string, operations: Operation[], started = performance.now()): void {
     const flight = new Flight(guard, server, operations, this.connection, this.yields, this.#landing, started);
     for (const operation of operations) operation.flight = flight;
-    // Most are the latest; the oldest stands in front, for `watch`.
-    const at = this.#underWay.findLastIndex((other) => other.started <= started);
-    this.#underWay.splice(at + 1, 0, flight);
+    this.#takeOff(flight);
     this.#watch();
     flight.runs = this.connection.isOpen && flight.isReady;
     if (!flight.runs) return void this.#persist(flight);
     this.connection.runNow(flight, flight.errand);
+  }
+
+  /** The oldest stands in front, for `watch`; most are the latest. */
+  #takeOff(flight: Flight): void {
+    const { started } = flight;
+    const flights = this.#underWay;
+    let at = flights.length;
+    while (at > 0 && flights[at - 1]!.started > started) at -= 1;
+    if (at === flights.length) flights.push(flight);
+    else flights.splice(at, 0, flight);
   }
 
   /** Waits until nothing is under way, for at most `limit` milliseconds. */
@@ -108,7 +116,7 @@ export class Flights {
     }
     flight.rest();
     if (error !== undefined) this.#failed(flight, error);
-    else if (typeof reply === 'number' && this.#halves(flight)) return this.#tellInHalves(flight, reply);
+    else if (typeof reply === 'number') return this.#tellAll(flight, reply);
     else this.#answered(flight, reply);
     this.#goOn(flight);
   }
@@ -123,18 +131,17 @@ export class Flights {
   }
 
   /** All went as it does as a rule: nothing depends on what is told first, this or other news that comes meanwhile. */
-  #tellInHalves(flight: Flight, reply: number): void {
+  #tellAll(flight: Flight, reply: number): void {
     this.#heardFrom(flight.server);
-    const run = flight.run!;
-    const { operations } = run;
-    const half = Math.ceil(operations.length / 2);
-    const tell = (from: number, end: number): void => {
-      flight.open = [...heldBack(flight), ...operations.slice(end)];
-      for (let at = from; at < end; at += 1) operations[at]!.resolve(run.replyTo(at, reply));
-    };
-    tell(0, half);
+    const { length } = flight.run!.operations;
+    if (!this.#halves(flight)) {
+      tell(flight, reply, 0, length);
+      return this.#goOn(flight);
+    }
+    const half = Math.ceil(length / 2);
+    tell(flight, reply, 0, half);
     atEndOfTurn(() => {
-      tell(half, operations.length);
+      tell(flight, reply, half, length);
       this.#goOn(flight);
     });
   }
@@ -255,11 +262,22 @@ export class Flights {
 
   /** What is still open has no answer, and gets none. */
   #end(flight: Flight): void {
-    const after = performance.now() - flight.started;
-    const why = flight.why ?? this.connection.trouble;
-    for (const operation of flight.open) operation.reject(new ProviderUnreachableError('redis', after, why));
+    if (flight.open.length > 0) {
+      const after = performance.now() - flight.started;
+      const why = flight.why ?? this.connection.trouble;
+      for (const operation of flight.open) operation.reject(new ProviderUnreachableError('redis', after, why));
+    }
     this.#land(flight);
   }
+}
+
+/** Tells some of those that were sent; what comes behind them is still open. */
+function tell(flight: Flight, reply: number, from: number, end: number): void {
+  const run = flight.run!;
+  const { operations } = run;
+  const held = heldBack(flight);
+  flight.open = end === operations.length ? held : [...held, ...operations.slice(end)];
+  for (let at = from; at < end; at += 1) operations[at]!.resolve(run.replyTo(at, reply));
 }
 
 /** What was not sent, and is still wanted. */
