@@ -50,6 +50,15 @@ export class NotReadyError extends IocError {
   readonly code = 'ERR_NOT_READY';
 }
 
+/** What an error says that may be anybody's: whatever it has instead of a text, looking at it ends nothing. */
+export function textOf(error: Error): string {
+  try {
+    return String(error.message);
+  } catch {
+    return 'an error without a text';
+  }
+}
+
 const SHOWN = 60;
 
 /**

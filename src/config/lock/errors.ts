@@ -1,5 +1,5 @@
 import { durationText, type Milliseconds } from '../../duration.js';
-import { IocError } from '../../errors.js';
+import { IocError, textOf } from '../../errors.js';
 
 /** The key stayed with another holder for as long as the caller was ready to wait. Go: `ErrNotObtained`. */
 export class NotObtainedError extends IocError {
@@ -95,7 +95,7 @@ export class ProviderUnreachableError extends ProviderError {
   override readonly code = 'ERR_LOCK_PROVIDER_UNREACHABLE';
 
   constructor(provider: string, after: Milliseconds, cause?: unknown) {
-    const why = cause instanceof Error ? ` (${cause.message})` : '';
+    const why = cause instanceof Error ? ` (${textOf(cause)})` : '';
     super(`lock: provider ${provider} gave no answer within ${durationText(Math.round(after))}${why}`, { cause });
   }
 }

@@ -17,7 +17,7 @@ import { release } from './release.js';
 import { Watch } from './watch.js';
 
 /** The states of a lease in which it can be lost. */
-const WATCHED: ReadonlySet<string> = new Set(['asking', 'held', 'releasing', 'unsure']);
+const WATCHED: ReadonlySet<string> = new Set(['asking', 'held', 'releasing']);
 
 /** A release that needs no waiting is the same for all. */
 const DONE = Promise.resolve();

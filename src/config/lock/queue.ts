@@ -78,6 +78,7 @@ export class KeyQueue extends Chain<Waiter> implements WaiterHost {
     if (!head || !holder || !this.store.pass) return false;
     const grant = this.store.pass(holder, head.lease, now);
     if (!grant) return false;
+    checkGrant(grant);
     head.lease.takeOver(holder);
     this.#granted(head, grant, now);
     this.serve(now);
@@ -146,7 +147,15 @@ export class KeyQueue extends Chain<Waiter> implements WaiterHost {
 
   given(waiter: Waiter, grant: Grant): void {
     if (waiter.settled) return;
+    try {
+      checkGrant(grant);
+    } catch (error) {
+      this.#drop(waiter, error);
+      return this.serve();
+    }
     this.#granted(waiter, grant, performance.now());
+    // That is its answer, though one may be told all the same.
+    if (waiter.granted && waiter === this.#asking) this.#asking = undefined;
     this.serve();
   }
 
@@ -214,7 +223,7 @@ export class KeyQueue extends Chain<Waiter> implements WaiterHost {
       const line = waiter.single || waiter.terms.retry ? undefined : waiter;
       const answer = this.store.obtain(waiter.lease, now, line, waiter);
       if (isLater(answer)) void this.#await(waiter, answer);
-      else if (answer !== undefined) this.#answered(waiter, answer, now);
+      else if (answer !== undefined && waiter === this.#asking) this.#answered(waiter, answer, now);
     } catch (error) {
       this.#failed(waiter, error);
     }
@@ -231,6 +240,7 @@ export class KeyQueue extends Chain<Waiter> implements WaiterHost {
   #answered(waiter: Waiter, answer: Grant | Refusal, now: number): void {
     // Nonsense leaves the question open, for it may still be granted.
     const { granted } = answer;
+    if (granted) checkGrant(answer);
     this.#asking = undefined;
     this.#heard = now;
     if (this.#isUndone) return;
@@ -279,7 +289,8 @@ export class KeyQueue extends Chain<Waiter> implements WaiterHost {
 
   #refused(asked: Waiter, refusal: Refusal, now: number): void {
     asked.late = 0;
-    if (!asked.settled && !asked.single) this.#restAfter(asked, now, refusal);
+    if (asked.single && !asked.settled) this.#refuse(asked, now);
+    else if (!asked.settled) this.#restAfter(asked, now, refusal);
     // A single try that came before the question was sent has its answer, too: the key was another's after it came.
     for (let head = this.head; head?.single && head.since <= refusal.asked; head = this.head) {
       this.#refuse(head, now);
@@ -322,7 +333,8 @@ export class KeyQueue extends Chain<Waiter> implements WaiterHost {
     // Who gave up has seen to its own undoing, and his failure says nothing to the others. Else nobody behind would fare
     // better: their question would be the same.
     if (!waiter.settled && !this.#isUndone) this.rejectAll(error);
-    this.#asking = undefined;
+    // Who was answered, and threw all the same, may have had the next one ask.
+    if (waiter === this.#asking) this.#asking = undefined;
   }
 
   #refuse(waiter: Waiter, now: number): void {
@@ -363,4 +375,11 @@ export class KeyQueue extends Chain<Waiter> implements WaiterHost {
       timerDelay(this.#timerAt - performance.now()),
     );
   }
+}
+
+/** Nonsense of a store of the application's own would be a lock that is not held, or a fence that cannot be told. */
+function checkGrant({ fence, until }: Grant): void {
+  if (!Number.isSafeInteger(fence)) throw new InvalidArgumentError('grant.fence', fence, 'a whole number below 2^53');
+  if (typeof until !== 'number' || Number.isNaN(until))
+    throw new InvalidArgumentError('grant.until', until, 'milliseconds on performance.now()');
 }

@@ -25,7 +25,10 @@ export function release(queues: Queues, lease: Lease): Promise<void> | undefined
 class Release implements Asker<boolean> {
   #resolve!: (value: unknown) => void;
   #reject!: (reason: unknown) => void;
+  #isWaitedFor = false;
   #isTold = false;
+  /** What it was told before anybody waited: the next in line may ask, and a store answer both, while the release is handed over. */
+  #news: (() => void) | undefined;
 
   /** @param again an earlier one stayed without an answer */
   constructor(
@@ -40,6 +43,8 @@ class Release implements Asker<boolean> {
     this.#resolve = settlers.resolve;
     this.#reject = settlers.reject;
     letSettlersGo();
+    this.#isWaitedFor = true;
+    this.#news?.();
     // Not of ours, perhaps, and then looking at it may throw, as its `then` may.
     try {
       if (isLater(answer)) {
@@ -58,6 +63,24 @@ class Release implements Asker<boolean> {
 
   answered(released: boolean): void {
     if (this.toldAgain()) return;
+    if (this.#isWaitedFor) this.#answered(released);
+    else this.#news = () => this.#answered(released);
+  }
+
+  failed(error: unknown): void {
+    if (this.toldAgain()) return;
+    if (this.#isWaitedFor) this.#failed(error);
+    else this.#news = () => this.#failed(error);
+  }
+
+  /** A store of the application's own may tell it twice. */
+  toldAgain(): boolean {
+    const before = this.#isTold;
+    this.#isTold = true;
+    return before;
+  }
+
+  #answered(released: boolean): void {
     const { lease } = this;
     // After an unanswered release, "not yours" means that it had arrived.
     if (released || this.again) {
@@ -69,17 +92,12 @@ class Release implements Asker<boolean> {
     this.#reject(lease.notHeld);
   }
 
-  failed(error: unknown): void {
-    if (this.toldAgain()) return;
-    this.lease.state = 'unsure';
+  #failed(error: unknown): void {
+    const { lease } = this;
+    lease.state = 'unsure';
+    // It is not held any more, whatever an unlock finds later: who watched it is not kept in memory.
+    lease.watcher = undefined;
     this.#reject(error);
-    if (error instanceof ProviderUnreachableError) abandon(this.store, this.lease);
-  }
-
-  /** A store of the application's own may tell it twice. */
-  toldAgain(): boolean {
-    const before = this.#isTold;
-    this.#isTold = true;
-    return before;
+    if (error instanceof ProviderUnreachableError) abandon(this.store, lease);
   }
 }

@@ -1,7 +1,7 @@
 import type { Milliseconds } from '../../duration.js';
-import { show } from '../../errors.js';
+import { show, textOf } from '../../errors.js';
 import { refuseDeadlock } from './deadlock.js';
-import { LockLostError, NotObtainedError } from './errors.js';
+import { LockLostError, LockNotHeldError, NotObtainedError } from './errors.js';
 import { Lease, type Claim } from './lease.js';
 import { Lock } from './lock.js';
 import { isSingle, tryTerms, type LockTerms, type WaitTerms } from './options.js';
@@ -190,7 +190,7 @@ function isOf(why: Error, error: unknown): boolean {
 function whyNotGivenBack({ signal }: Lock, failure: unknown): Error {
   if (signal.aborted) return signal.reason as Error;
   if (!(failure instanceof Error)) return new Error(show(failure), { cause: failure });
-  return failure.cause instanceof LockLostError ? failure.cause : failure;
+  return failure instanceof LockNotHeldError && failure.cause instanceof LockLostError ? failure.cause : failure;
 }
 
 /** The outcome of the routine stands; that its lock did not end well must not pass silently either. */
@@ -203,10 +203,11 @@ class LockWarning extends Error {
   override readonly name = 'LockWarning';
   readonly code: string;
 
-  constructor(key: string, routine: string, cause: Error & { code?: string }) {
-    const why = String(cause.message);
+  constructor(key: string, routine: string, cause: Error & { code?: unknown }) {
+    const why = textOf(cause);
     super(`lock ${JSON.stringify(key)}: the routine ${routine}, but its lock was not given back: ${why}`, { cause });
-    this.code = cause.code ?? 'ERR_LOCK';
+    // That of somebody else's error may be anything, and Node prints it.
+    this.code = typeof cause.code === 'string' ? cause.code : 'ERR_LOCK';
     // Where it is made tells nothing.
     this.stack = `${this.name}: ${this.message}`;
   }

@@ -14,6 +14,7 @@ import {
   type Lock,
 } from '../../../src/config/lock/index.js';
 import type { Ask, Asker, Grant, Line, LockStore, Refusal } from '../../../src/config/lock/provider/store.js';
+import { Parts } from '../../support/garbage.js';
 import { ScriptedStore } from '../../support/scripted_store.js';
 
 const DAY = 86_400_000;
@@ -654,6 +655,55 @@ describe('a key elsewhere', () => {
     expect(askers).toHaveLength(1);
   });
 
+  it.each(['in itself', 'while the next in line asks'])('a release that is told %s is over with that', async (when) => {
+    const refused = new Error('refused');
+    const outcomes: [tell: (asker: Asker<boolean>) => void, error: unknown][] = [
+      [(asker) => asker.answered(true), undefined],
+      [(asker) => asker.answered(false), expect.any(LockNotHeldError)],
+      [(asker) => asker.failed(refused), refused],
+    ];
+    for (const [tell, error] of outcomes) {
+      let open: Asker<boolean> | undefined;
+      const answer = (): void => {
+        if (open) tell(open);
+        open = undefined;
+      };
+      store.obtain = () => {
+        answer();
+        return store.grant();
+      };
+      store.release = (_ask?: Ask, _followed?: boolean, asker?: Asker<boolean>) => {
+        open = asker;
+        if (when === 'in itself') answer();
+        return undefined as never;
+      };
+      const held = await lock();
+      const next = lock();
+      const unlocked = held.unlock().catch((thrown: unknown) => thrown);
+      expect(await Promise.race([unlocked, turn().then(() => 'hangs')])).toEqual(error);
+      store.release = () => true;
+      await (await next).unlock();
+    }
+  });
+
+  it('who listened to a lock whose release has failed is not kept in memory by a store that remembers what was asked', async () => {
+    jest.useRealTimers();
+    const kept = new Parts();
+    store.release = () => Promise.reject(new Error('refused'));
+    for (const look of ['before', 'after'])
+      await (async () => {
+        const listener = kept.part(`looked ${look} the release`);
+        const waiting = factory.new(look, 60_000).lock();
+        store.questions.at(-1)!.answer(store.grant(60_000));
+        const held = await waiting;
+        if (look === 'before') held.signal.addEventListener('abort', () => listener);
+        await expect(held.unlock()).rejects.toThrow('refused');
+        if (look === 'after') held.signal.addEventListener('abort', () => listener);
+      })();
+    await kept.collected();
+    expect(store.questions).toHaveLength(2);
+  });
+
   it('an answer to a release that cannot be looked at fails the unlock, and a routine has its value all the same', async () => {
     const warned = jest.spyOn(process, 'emitWarning').mockImplementation(() => undefined);
     const { proxy, revoke } = Proxy.revocable({}, {});
@@ -669,15 +719,100 @@ describe('a key elsewhere', () => {
     warned.mockRestore();
   });
 
-  it('an error that has no text, of a release, takes no value from its routine', async () => {
+  it.each([
+    ['text', { message: Symbol('odd') }, 'Symbol(odd)', 'ERR_LOCK'],
+    ['text, not even as one', { message: Object.create(null) as object }, 'an error without a text', 'ERR_LOCK'],
+    ['code', { message: 'odd', code: Symbol('odd') }, 'odd', 'ERR_LOCK'],
+    ['cause to look at', Object.defineProperty({ code: 'ERR_ODD' }, 'cause', { get: () => 1n / 0n }), '', 'ERR_ODD'],
+  ])('an error that has no %s, of a release, takes no value from its routine', async (_, odd, text, code) => {
     const warned = jest.spyOn(process, 'emitWarning').mockImplementation(() => undefined);
-    store.release = () => Promise.reject(Object.assign(new Error(), { message: Symbol('odd') }));
+    const error = Object.defineProperties(new Error(), Object.getOwnPropertyDescriptors(odd));
+    store.release = () => Promise.reject(error);
     const running = factory.run('k', 1_000, () => 'value');
     store.questions[0]!.answer(store.grant());
     expect(await running).toBe('value');
-    expect(String(warned.mock.calls[0]![0])).toContain('Symbol(odd)');
+    expect(warned.mock.calls[0]![0]).toMatchObject({ message: expect.stringContaining(text), code, cause: error });
     warned.mockRestore();
   });
+
+  it('a trouble that has no text ends the wait as any other', async () => {
+    told();
+    (store as LockStore).trouble = () => Object.assign(new Error(), { message: Symbol('odd') });
+    const ended = expect(lock(100)).rejects.toThrow('no answer within 100ms (Symbol(odd))');
+    await jest.advanceTimersByTimeAsync(100);
+    await ended;
+    expect(store.abandoned).toHaveLength(1);
+  });
+
+  it('a single try is refused by the answer to it, whenever its store says that it was asked', async () => {
+    for (const asked of [-1, undefined as never]) {
+      let questions = 0;
+      store.obtain = () => ((questions += 1) === 1 ? { ...store.refuse(), asked } : store.grant());
+      await expect(factory.new('k', 1_000).tryLock()).rejects.toThrow('not obtained');
+      expect(questions).toBe(1);
+    }
+  });
+
+  it('the key that is given without an answer is the answer: the next in line asks after the release', async () => {
+    const questions = told();
+    const first = lock();
+    questions[0]!.line!.grant(store.grant());
+    const [held, second] = [await first, lock()];
+    await held.unlock();
+    expect(questions).toHaveLength(2);
+    // It may be answered all the same.
+    questions[0]!.asker.failed(new ProviderUnreachableError('scripted', 0));
+    expect(questions).toHaveLength(2);
+    questions[1]!.asker.answered(store.grant());
+    await second;
+    expect(store.abandoned).toEqual([]);
+  });
+
+  it.each([{ until: NaN }, { until: 'soon' }, { until: undefined }, { fence: 0.5 }, { fence: undefined }])(
+    'a grant of nonsense is a lock for nobody: %p',
+    async (nonsense) => {
+      const absurd = (): Grant => ({ ...store.grant(), ...(nonsense as object) });
+      const refusal = `grant.${Object.keys(nonsense)[0]}: found`;
+      const answered = lock();
+      store.questions[0]!.answer(absurd());
+      await expect(answered).rejects.toThrow(refusal);
+      const questions = told();
+      const given = lock();
+      questions[0]!.line!.grant(absurd());
+      await expect(given).rejects.toThrow(refusal);
+      expect(store.abandoned).toHaveLength(2);
+      questions[0]!.asker.failed(new ProviderUnreachableError('scripted', 0));
+      const first = lock();
+      questions[1]!.asker.answered(store.grant());
+      const [held, second] = [await first, lock()];
+      store.pass = absurd;
+      await expect(held.unlock()).rejects.toThrow(refusal);
+      questions[2]!.asker.answered(store.grant());
+      await second;
+    },
+  );
+
+  it.each(['throws', 'answers once more'])(
+    'a store that tells an answer at once, and %s, is asked once',
+    async (how) => {
+      const questions = told();
+      const [first, second] = [factory.new('k', 1_000).tryLock(), factory.new('k', 1_000).tryLock()];
+      for (const single of [first, second]) single.catch(() => undefined);
+      const waiting = lock();
+      const later = store.obtain.bind(store);
+      store.obtain = (_ask: Ask, _now?: number, _line?: Line, asker?: Asker<Grant | Refusal>) => {
+        store.obtain = later;
+        asker!.answered(store.refuse());
+        if (how === 'throws') throw new Error('after it was answered');
+        return store.refuse();
+      };
+      questions[0]!.asker.answered({ ...store.refuse(), asked: -1 });
+      await expect(second).rejects.toThrow('not obtained');
+      expect(questions).toHaveLength(2);
+      questions[1]!.asker.answered(store.grant());
+      await waiting;
+    },
+  );
 
   it('a grant that comes too late while a question is open ends that question, not the wait of anybody', async () => {
     const questions = told();

@@ -108,7 +108,8 @@ export interface LockStore {
   left?(ask: Ask): Answer<Milliseconds>;
   /**
    * Nobody wants what was asked for any more: sees to it that no hold of it stays, for as long as one could. `ask.value` is
-   * to be read at once: the ask may get another token after this call.
+   * to be read at once: the ask may get another token after this call. An open question is answered, or fails, all the same:
+   * the next in line asks then.
    */
   abandon(ask: Ask): void;
   /** Why the question for `ask` has no answer yet, as far as is known. */

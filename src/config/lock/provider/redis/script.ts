@@ -132,10 +132,9 @@ local function fences(count)
 end
 
 -- The first of a block, for hand-overs inside a process. So that fences grow even if the guard is lost, there is but one, which its
--- sign tells, while others have taken more than microseconds passed. A second ahead it is only where the clock was set back.
+-- sign tells, while the guard is ahead: others have taken more than microseconds passed, or the clock was set back.
 local function block_of(count)
-  local lead = ahead()
-  if lead > 10000 and lead < 1000000 then return -fences(1) end
+  if ahead() > 10000 then return -fences(1) end
   return fences(tonumber(count))
 end
 
