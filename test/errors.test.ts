@@ -1,3 +1,4 @@
+import { readdirSync, readFileSync } from 'node:fs';
 import { inspect } from 'node:util';
 import { describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
@@ -15,6 +16,17 @@ it('every error class of a component is one of the package, too', () => {
     }
   }
   expect(mcube.LockDeadlockError).toBe(mcube.lock.LockDeadlockError);
+});
+
+it('every error class that a page names is where it says', () => {
+  const docs = new URL('../docs/', import.meta.url);
+  const named = readdirSync(docs)
+    .filter((name) => name.endsWith('.md'))
+    .flatMap((name) => [
+      ...readFileSync(new URL(name, docs), 'utf8').matchAll(/`(ioc|lock|redis|goCache)\.(\w+Error)`/g),
+    ]);
+  expect(named.length).toBeGreaterThan(0);
+  for (const [, component, name] of named) expect(mcube).toHaveProperty([component!, name!]);
 });
 
 it.each([

@@ -91,20 +91,29 @@ export function splitArgs(args: readonly string[]): Request {
  * @throws {UsageError} an option is unknown, lacks its value or has one too many
  */
 export function readInput(options: Options, { args, command = [] }: Request): Input {
-  const { values, positionals } = parsed(args, parseOptions({ ...options, ...COMMON }));
+  const { values, positionals } = parsed(args, { ...options, ...COMMON });
   const { prefix = '', file = [] } = values as { prefix?: string; file?: string[] };
   if (!/^([A-Za-z_]\w*)?$/.test(prefix))
     throw new UsageError(`--prefix: found ${JSON.stringify(prefix)}, expected a name such as APP`);
   return { values: values as Input['values'], words: positionals, command, files: file, prefix };
 }
 
-function parsed(args: readonly string[], options: NonNullable<ParseArgsConfig['options']>) {
+function parsed(args: readonly string[], options: Options) {
   try {
-    return parseArgs({ args: [...args], options, allowPositionals: true });
+    return parseArgs({ args: [...args], options: parseOptions(options), allowPositionals: true });
   } catch (error) {
-    // Node says it in a sentence, and adds how to write positional arguments, which are no matter here.
-    throw new UsageError((error as Error).message.replace(/\.? To specify a positional argument.*$/s, ''));
+    throw new UsageError(
+      `${(error as Error).message.replace(/[.\n].*$/s, '')}; expected ${expected(error as Error, options)}`,
+    );
   }
+}
+
+/** What would be right in the place of an option that is wrong, in words that Node leaves out. */
+function expected({ message, code }: NodeJS.ErrnoException, options: Options): string {
+  const known = Object.entries(options);
+  if (code === 'ERR_PARSE_ARGS_UNKNOWN_OPTION') return `one of ${known.map(([name]) => `--${name}`).join(', ')}`;
+  const [name, option] = known.find(([name]) => new RegExp(`--${name}\\b(?!-)`).test(message)) ?? [];
+  return option?.value === undefined ? `--${name} alone` : `--${name} ${option.value}`;
 }
 
 function parseOptions(options: Options): NonNullable<ParseArgsConfig['options']> {

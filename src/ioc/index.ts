@@ -5,6 +5,7 @@
  */
 import 'reflect-metadata';
 
+export { InvalidArgumentError, IocError, NotReadyError } from '../errors.js';
 export { Ioc, type StopOptions } from './container.js';
 export {
   api,

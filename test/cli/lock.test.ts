@@ -69,6 +69,11 @@ describe('mcube-lock lock, on go_cache', () => {
     [['key', '--try=yes', '--', 'true'], '--try'],
     [['key', '--metadata', '--', 'true'], '--metadata'],
     [['key', '--force', '--', 'true'], '--force'],
+    [['k', '--tryy', '--', 'true'], "'--tryy'; expected one of --ttl, --wait, --try,"],
+    [['k', '--try-it', '--', 'true'], "'--try-it'; expected one of --ttl,"],
+    [['k', '--ttl'], 'argument missing; expected --ttl duration'],
+    [['k', '--ttl', '-5s', '--', 'true'], 'is ambiguous; expected --ttl duration'],
+    [['k', '--try=yes', '--', 'true'], 'does not take an argument; expected --try alone'],
   ])('refuses %j with 64', async (args, part) => {
     const said = await say('lock', ...args);
     expect(said).toMatchObject({ code: 64, out: '' });

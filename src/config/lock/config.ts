@@ -87,7 +87,10 @@ export class LockConfig extends IocObject {
 
   override onPostConfig(): void {
     if (!this.prefix.isWellFormed()) throw refuse(this, 'prefix', 'well-formed text');
-    if (this.pollMax < this.pollMin) throw refuse(this, 'pollMax', `at least poll_min, ${this.pollMin} ms`);
+    if (this.pollMax >= this.pollMin) return;
+    // The one that was written is the one to be looked at.
+    if (this.pollMax === REDIS_DEFAULTS.pollMax) throw refuse(this, 'pollMin', `at most poll_max, ${this.pollMax} ms`);
+    throw refuse(this, 'pollMax', `at least poll_min, ${this.pollMin} ms`);
   }
 
   override init(): void | Promise<void> {

@@ -17,7 +17,7 @@ export function get(container: Ioc = defaultIoc): LockConfig {
   return builtIn(container, 'lock');
 }
 
-export { NotReadyError, InvalidArgumentError } from '../../errors.js';
+export { InvalidArgumentError, IocError, NotReadyError } from '../../errors.js';
 export type { Duration, Milliseconds } from '../../duration.js';
 export { LockConfig };
 export {

@@ -86,6 +86,8 @@ export function open(options: OpenOptions): LockFactory {
   if (provider === 'redis') checkClient(client);
   const pauses = { pollMin: milliseconds('pollMin', pollMin, 1), pollMax: milliseconds('pollMax', pollMax, 1) };
   if (pauses.pollMax < pauses.pollMin) {
+    if (options.pollMax === undefined)
+      throw new InvalidArgumentError('pollMin', pollMin, `at most pollMax, ${pauses.pollMax} ms`);
     throw new InvalidArgumentError('pollMax', pollMax, `at least pollMin, ${pauses.pollMin} ms`);
   }
   const resources: Resources = {

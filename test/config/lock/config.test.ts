@@ -139,6 +139,7 @@ describe('the component lock', () => {
     [{ wait: 'long' }, /lock\.wait/],
     [{ poll_min: '0s' }, /lock\.poll_min/],
     [{ poll_min: '2s', poll_max: '1s' }, /lock\.poll_max/],
+    [{ poll_min: '2s' }, /lock\.poll_min.* at most poll_max, 250 ms/],
     [{ batch_cap: 0 }, /lock\.batch_cap/],
     [{ yield: 'often' }, /lock\.yield/],
   ])('%j is refused at setup, and nothing is started', async (section, message) => {

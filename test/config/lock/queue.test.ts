@@ -735,6 +735,26 @@ describe('a key elsewhere', () => {
     warned.mockRestore();
   });
 
+  it.each([
+    ['takes nothing from the next hold under its token', 'mine', 0],
+    ['is undone where the next hold has another', undefined, 1],
+  ])('a refresh that is answered after its hold ran out %s', async (_, token, abandoned) => {
+    let answer!: (until: number) => void;
+    store.refresh = () => new Promise((resolve) => (answer = resolve));
+    const take = async (ttl: number): Promise<Lock> => {
+      const taking = factory.new('k', ttl, token === undefined ? {} : { token }).lock();
+      store.questions.at(-1)!.answer(store.grant(ttl));
+      return taking;
+    };
+    const refreshed = (await take(1_000)).refresh();
+    await jest.advanceTimersByTimeAsync(1_000);
+    const next = await take(60_000);
+    answer(performance.now() + 500);
+    await expect(refreshed).rejects.toBeInstanceOf(LockNotHeldError);
+    expect(store.abandoned).toHaveLength(abandoned);
+    expect(next.held).toBe(true);
+  });
+
   it('a trouble that has no text ends the wait as any other', async () => {
     told();
     (store as LockStore).trouble = () => Object.assign(new Error(), { message: Symbol('odd') });

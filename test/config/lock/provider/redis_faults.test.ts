@@ -113,6 +113,36 @@ describeWithOwnRedis('when Redis fails', () => {
     }
   }, 60_000);
 
+  it('a connection that breaks under many questions is made anew once, and none is left when the locks are closed', async () => {
+    const proxy = new TcpProxy(server.port);
+    await proxy.listen();
+    const client = new Redis({ host: server.host, port: proxy.port, lazyConnect: true });
+    const many = lock.open({ provider: 'redis', client, batchCap: 1 });
+    try {
+      const keys = ['a', 'b', 'c', 'd'];
+      const held = await Promise.all(keys.map((key) => locks.new(key, '60s').lock()));
+      const waiting = keys.map((key) => many.new(key, '60s').lock());
+      for (const key of keys) await eventually(async () => expect(await server.cli('llen', `${key}:~q`)).toBe('1'));
+      for (let cut = 0; cut < 5; cut += 1) {
+        proxy.hold();
+        const asked = [1, 2, 3].map((n) => many.new(`other ${n}`, '60s').lock());
+        await sleep(5);
+        proxy.release();
+        proxy.cut();
+        for (const one of asked) await (await one).unlock();
+        await sleep(50);
+        expect(proxy.links).toBe(1);
+      }
+      for (const one of held) await one.unlock();
+      for (const one of waiting) await (await one).unlock();
+      await many.close();
+      await eventually(() => expect(proxy.links).toBe(0));
+    } finally {
+      await many.close();
+      await proxy.close();
+    }
+  });
+
   it('what cannot be asked because its connection is still being made is told as that', async () => {
     const proxy = new TcpProxy(server.port);
     await proxy.listen();

@@ -211,12 +211,20 @@ describe('what is on Redis', () => {
     await guarded.quit();
   });
 
-  it('a guard that is no number stays as it is, and nothing is locked then', async () => {
+  it.each([
+    ['no number', "somebody's"],
+    ['past what a fence can be', '9007199254740991'],
+    ['without an end', 'inf'],
+  ])('a guard that is %s stays as it is, and nothing is locked then', async (_, text) => {
     const guarded = new Redis({ ...sharedRedis(), keyPrefix: uniquePrefix() });
     await using locks = lock.open({ provider: 'redis', client: guarded });
-    await guarded.set('mlk:fence', "somebody's");
-    await expect(locks.new('k', '60s').tryLock()).rejects.toBeInstanceOf(lock.ProviderError);
-    expect(await guarded.mget('mlk:fence', 'k')).toEqual(["somebody's", null]);
+    await guarded.set('mlk:fence', text);
+    for (const ask of [() => locks.new('k', '60s').tryLock(), () => locks.new('k', '60s', { metadata: 'm' }).lock()]) {
+      const refused = ask();
+      await expect(refused).rejects.toBeInstanceOf(lock.ProviderError);
+      await expect(refused).rejects.toThrow(/the fence guard \S*mlk:fence holds/);
+      expect(await guarded.mget('mlk:fence', 'k')).toEqual([text, null]);
+    }
     await guarded.quit();
   });
 
@@ -365,7 +373,7 @@ describe('what is on Redis', () => {
     expect(redisOf({ pollMin: '2s', pollMax: '1s' })).toThrow(
       'pollMax: found "1s", expected at least pollMin, 2000 ms',
     );
-    expect(redisOf({ pollMin: '300ms' })).toThrow('pollMax: found 250, expected at least pollMin, 300 ms');
+    expect(redisOf({ pollMin: '300ms' })).toThrow('pollMin: found "300ms", expected at most pollMax, 250 ms');
     for (const batchCap of [0, 1_025, 1.5, -1, NaN, '128']) {
       expect(redisOf({ batchCap })).toThrow(/^batchCap: found .*, expected a whole number from 1 to 1024$/);
     }

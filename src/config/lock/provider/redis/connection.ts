@@ -190,6 +190,9 @@ export class Connection implements Carrier {
 
   #open(): Promise<RedisClient> {
     if (this.#opening) return this.#opening;
+    // It may have broken without having told it yet; who hears of that may ask, and open another.
+    this.drop();
+    if (this.#opening) return this.#opening;
     const opening = this.#connect().finally(() => {
       if (this.#opening === opening) this.#opening = undefined;
     });
@@ -197,8 +200,6 @@ export class Connection implements Carrier {
   }
 
   async #connect(): Promise<RedisClient> {
-    // It may have broken without having told it yet.
-    this.drop();
     const client = duplicate(this.source, this.generation);
     let failure: Error | undefined;
     this.#client = client;

@@ -112,7 +112,7 @@ end
 local function ahead()
   if not last then
     local kept = tonumber(redis.call('GET', guard) or 0)
-    if not kept then error('the fence guard ' .. guard .. ' holds no number', 0) end
+    if not kept then error('the fence guard ' .. guard .. ' holds no number: delete it', 0) end
     last = math.max(now() - 1, kept)
     limit = last
   end
@@ -123,6 +123,9 @@ end
 local function fences(count)
   local more = reserved or 0
   if ahead() + more > 10000 then more = 0 end
+  if last + count > 9007199254740991 then
+    error('the fence guard ' .. guard .. ' holds more than a fence can be: delete it', 0)
+  end
   if last + count > limit then
     limit = last + math.max(count, more)
     redis.call('SET', guard, string.format('%.0f', limit))
