@@ -60,7 +60,7 @@ const CHARTS: readonly ChartOf[] = [
       {
         ...panel([
           'hand-over',
-          '1 waiter',
+          '1 waiter that rests',
           'latencyP50',
           'one hand-over between processes, p50, in ms (less is better)',
         ]),

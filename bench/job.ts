@@ -13,6 +13,8 @@ export interface Load {
   /** Whether each waiter goes through all keys; else waiter w stays at key w modulo keys. */
   readonly roam: boolean;
   readonly section: Section;
+  /** Milliseconds between the end of a hold and the next wish; 0 where it is at once. */
+  readonly rest: number;
   /** One acquisition in so many is stamped with times; 1 in all loads that have a server. */
   readonly stampEvery: number;
   /** Whether each hold is told, for who comes after whom. */

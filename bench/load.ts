@@ -58,7 +58,7 @@ class Run {
   }
 
   async #loop(waiter: number): Promise<void> {
-    const { keys, roam, stampEvery } = this.load;
+    const { keys, roam, stampEvery, rest } = this.load;
     const names = Array.from({ length: roam ? keys : 1 }, (_, at) => `key:${roam ? at : waiter % keys}`);
     let at = 0;
     let until = 0;
@@ -79,6 +79,7 @@ class Run {
       } catch (error) {
         await this.#failed(error);
       }
+      if (rest > 0) await sleep(rest);
     }
   }
 

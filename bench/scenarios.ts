@@ -59,17 +59,22 @@ const PARTS = 5;
 const contending = onRedis.filter(({ uncontendedOnly }) => !uncontendedOnly);
 
 function each(keys: number): Case {
-  const load: Load = { keys, waiters: keys, roam: false, section: 'empty', stampEvery: 1, log: false };
+  const load: Load = { keys, waiters: keys, roam: false, section: 'empty', rest: 0, stampEvery: 1, log: false };
   return { name: keys === 1 ? '1 key' : `${keys} keys`, load };
 }
 
 function one(waiters: number, section: Section): Case[] {
-  const load: Load = { keys: 1, waiters, roam: false, section, stampEvery: 1, log: true };
+  const load: Load = { keys: 1, waiters, roam: false, section, rest: 0, stampEvery: 1, log: true };
   return [{ name: waiters === 1 ? '1 waiter' : `${waiters} waiters`, load }];
 }
 
+/** The same, but none of the waiters takes again what it has just released. */
+function resting(waiters: number, section: Section, rest: number): Case[] {
+  return one(waiters, section).map(({ name, load }) => ({ name: `${name} that rests`, load: { ...load, rest } }));
+}
+
 function memory(name: string, keys: number, waiters: number, roam = false): Case {
-  return { name, load: { keys, waiters, roam, section: 'empty', stampEvery: 64, log: false } };
+  return { name, load: { keys, waiters, roam, section: 'empty', rest: 0, stampEvery: 64, log: false } };
 }
 
 export const SCENARIOS: readonly Scenario[] = [
@@ -129,12 +134,13 @@ export const SCENARIOS: readonly Scenario[] = [
   {
     kind: 'load',
     name: 'hand-over',
-    title: 'One hand-over between processes: 4 x 1 waiter, section of 2 ms',
+    title:
+      'One hand-over between processes: 4 x 1 waiter, section of 2 ms; then a rest of 3 ms, or none',
     table: 'onRedis',
     contestants: contending,
     stretch: 2,
     processes: 4,
-    cases: one(1, 2),
+    cases: [...resting(1, 2, 3), ...one(1, 2)],
     apart: true,
     parts: 1,
     probe: false,

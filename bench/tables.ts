@@ -79,8 +79,8 @@ export function tablesOf(name: string, kept: Kept): Table[] {
     case 'across-1ms':
       return [detail(kept, '8 waiters', CONTENDED)];
     case 'hand-over':
-      return [
-        detail(kept, '1 waiter', [
+      return ['1 waiter that rests', '1 waiter'].map((one) =>
+        detail(kept, one, [
           range('p50 ms', 'latencyP50'),
           middle('p99 / max ms', 'latencyP99', 'latencyMax'),
           middle('to another process/s', 'betweenProcesses'),
@@ -88,7 +88,7 @@ export function tablesOf(name: string, kept: Kept): Table[] {
           middle('commands each', 'commands'),
           PER_WAITER,
         ]),
-      ];
+      );
     case 'line':
       return [
         detail(kept, 'line', [
