@@ -134,8 +134,7 @@ export const SCENARIOS: readonly Scenario[] = [
   {
     kind: 'load',
     name: 'hand-over',
-    title:
-      'One hand-over between processes: 4 x 1 waiter, section of 2 ms; then a rest of 3 ms, or none',
+    title: 'One hand-over between processes: 4 x 1 waiter, section of 2 ms; then a rest of 3 ms, or none',
     table: 'onRedis',
     contestants: contending,
     stretch: 2,

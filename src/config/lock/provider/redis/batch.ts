@@ -83,8 +83,8 @@ export class Batch {
   #flush(): void {
     const operations = this.#collected;
     this.#collected = [];
-    // Errands go apart, and in their order: an errand undoes what was asked before it.
     if (operations.length === 1) return this.#route(operations);
+    // Errands go apart, and in their order: an errand undoes what was asked before it.
     for (let from = 0, at = 1; from < operations.length; at += 1) {
       if (operations[at]?.errand === operations[from]!.errand) continue;
       this.#route(operations.slice(from, at));
