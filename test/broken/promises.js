@@ -1795,8 +1795,8 @@ export const BROKEN = [
   {
     promise: 'an answer of the server is whole, in whatever pieces it comes',
     file: 'src/config/redis/connector.ts',
-    from: 'Buffer.from(onread.buffer.subarray(0, length))',
-    to: 'onread.buffer.subarray(0, length)',
+    from: 'Buffer.from(buffer.subarray(0, length))',
+    to: 'buffer.subarray(0, length)',
     tests: ['test/config/redis/connector.test.ts'],
     only: 'in whatever pieces',
   },

@@ -25,14 +25,14 @@ export class Connector extends AbstractConnector {
     await Promise.resolve();
     if (!this.connecting) throw new Error('Connection is closed.');
     const { path, host, port, family, tls } = this.#options;
-    const onread = { buffer: Buffer.allocUnsafeSlow(ROOM), callback: (length: number) => arrived(length) };
-    const place = { ...(path ? { path } : { host, port, family }), onread } as TcpNetConnectOpts;
-    const stream = tls ? connectTls({ ...place, ...tls }) : createConnection(place);
-    const arrived = (length: number): true => {
+    const buffer = Buffer.allocUnsafeSlow(ROOM);
+    const callback = (length: number): true => {
       // A copy: what is not complete yet is kept by its reader.
-      stream.emit('data', Buffer.from(onread.buffer.subarray(0, length)));
+      stream.emit('data', Buffer.from(buffer.subarray(0, length)));
       return true;
     };
+    const place = { ...(path ? { path } : { host, port, family }), onread: { buffer, callback } } as TcpNetConnectOpts;
+    const stream: Socket = tls ? connectTls({ ...place, ...tls }) : createConnection(place);
     stream.once('error', (error: Error) => (this.firstError = error));
     return (this.stream = stream);
   }
