@@ -15,8 +15,7 @@ export function release(queues: Queues, lease: Lease): Promise<void> | undefined
   const told = store.alone ? undefined : new Release(lease, again, store);
   const answer = queues.release(lease, now, told);
   if (answer !== true) return (told ?? new Release(lease, again, store)).wait(answer);
-  // It has its answer: what it is told from now on comes too late.
-  told?.toldAgain();
+  // It has its answer: nobody waits for what it may be told all the same.
   lease.end();
   return undefined;
 }
@@ -62,19 +61,19 @@ class Release implements Asker<boolean> {
   }
 
   answered(released: boolean): void {
-    if (this.toldAgain()) return;
+    if (this.#isToldAgain()) return;
     if (this.#isWaitedFor) this.#answered(released);
     else this.#news = () => this.#answered(released);
   }
 
   failed(error: unknown): void {
-    if (this.toldAgain()) return;
+    if (this.#isToldAgain()) return;
     if (this.#isWaitedFor) this.#failed(error);
     else this.#news = () => this.#failed(error);
   }
 
   /** A store of the application's own may tell it twice. */
-  toldAgain(): boolean {
+  #isToldAgain(): boolean {
     const before = this.#isTold;
     this.#isTold = true;
     return before;

@@ -634,7 +634,13 @@ describe('a key elsewhere', () => {
     questions[1]!.asker.answered(store.grant());
     await (await second).unlock();
     questions[2]!.asker.answered(store.grant());
-    await third;
+    await (await third).unlock();
+    const resting = lock();
+    questions[3]!.asker.answered(store.refuse());
+    questions[3]!.asker.failed(new Error('too late'));
+    await jest.advanceTimersByTimeAsync(100);
+    questions[4]!.asker.answered(store.grant());
+    await resting;
   });
 
   it('a release that is told twice is over with the first', async () => {
@@ -960,6 +966,8 @@ describe('a key elsewhere', () => {
     const outcome = expect(unanswered).rejects.toBe(enough);
     await jest.advanceTimersByTimeAsync(50);
     await outcome;
+    // What it asked is given up once.
+    expect(store.abandoned).toHaveLength(1);
     await nextTurn();
     process.off('unhandledRejection', unheard);
     expect(unheard).not.toHaveBeenCalled();
