@@ -16,7 +16,7 @@ import { undisturbed } from '../../../support/time.js';
  * `app:` is the prefix of the locks. HELLO and AUTH are always allowed. More is needed by ioredis:
  * - +info for the ready check of the application's client and with Sentinel; else `enableReadyCheck: false`, or it prints a line
  * - +select for another database than 0
- * - +cluster|slots +cluster|info on a cluster
+ * - +cluster|slots on a cluster, and +cluster|info for the ready check of the application's client
  * And by us: +mget +exists to release keys together; +getset for a fence by one command less; +pubsub|numsub to see who
  * listens without a message more;
  * +client|tracking +client|id &__redis__:invalidate to notice at once when a client that is none of ours releases.
@@ -103,8 +103,8 @@ describeWithOwnRedis('a user who may do little', () => {
     return times.sort((a, b) => a - b)[2];
   };
 
-  it('on a cluster it needs CLUSTER SLOTS and CLUSTER INFO, and nothing more', async () => {
-    const user = `${rule('minimum')} +cluster|slots +cluster|info`;
+  it('on a cluster it needs CLUSTER SLOTS, and nothing more', async () => {
+    const user = `${rule('minimum')} +cluster|slots`;
     await using cluster = await startCluster(2, { acl: `user default on nopass ~* &* +@all\n${user}` });
     const [{ host, port }] = cluster.nodes as [RedisServer];
     const [ours, theirs] = [1, 2].map(() => {

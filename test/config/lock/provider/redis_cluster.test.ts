@@ -9,6 +9,7 @@ import { isAlive, runScript } from '../../../support/child.js';
 import {
   describeWithOwnRedis,
   startCluster,
+  startRedis,
   uniquePrefix,
   type RedisCluster,
   type RedisServer,
@@ -352,6 +353,33 @@ describeWithOwnRedis('locks on a cluster of three masters', () => {
     } finally {
       await Promise.all([ours, theirs].map((factory) => factory.close(500).catch(() => undefined)));
       await Promise.all(proxies.map((proxy) => proxy.close()));
+    }
+  });
+
+  it('two of three masters that say nothing keep nobody from what the third one has', async () => {
+    const { proxies, client } = await behindProxies(cluster);
+    const locks = lock.open({ provider: 'redis', client, prefix: uniquePrefix(), commandTimeout: '6s' });
+    const last = keysOfEach()[2]!;
+    for (const proxy of proxies.slice(0, 2)) proxy.hold();
+    try {
+      await (await locks.new(last, '60s').tryLock()).unlock();
+    } finally {
+      await locks.close(500).catch(() => undefined);
+      await Promise.all(proxies.map((proxy) => proxy.close()));
+    }
+  });
+
+  it('a startup node that the others have lost is passed over', async () => {
+    await using lost = await startRedis({ cluster: true, args: ['--cluster-announce-ip', '127.0.0.1'] });
+    await lost.cli('cluster', 'addslotsrange', '0', '5460');
+    await eventually(async () => expect(await lost.cli('cluster', 'info')).toContain('cluster_slots_ok:5461'));
+    const nodes = [lost, cluster.nodes[1]!].map(({ host, port }) => ({ host, port }));
+    // Which one is asked first is left to chance.
+    for (let round = 0; round < 8; round += 1) {
+      const client = new Cluster(nodes, { lazyConnect: true });
+      await using locks = lock.open({ provider: 'redis', client, prefix: uniquePrefix() });
+      const held = await Promise.all(keysOfEach().map((key) => locks.new(key, '60s').tryLock()));
+      await Promise.all(held.map((one) => one.unlock()));
     }
   });
 

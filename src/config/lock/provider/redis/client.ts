@@ -1,6 +1,7 @@
 import type { Cluster, ClusterOptions, Redis, RedisOptions } from 'ioredis';
 import type { Milliseconds } from '../../../../duration.js';
 import { Connector } from '../../../redis/connector.js';
+import { inTime } from './at_most.js';
 import { isReplyError } from './reply_error.js';
 
 /** An ioredis client of the application, for a standalone server, Sentinel or a Cluster. */
@@ -44,6 +45,8 @@ const OWN_CLUSTER: Partial<ClusterOptions> = {
   clusterRetryStrategy: () => null,
   clusterNodeRetryStrategy: () => null,
   enableOfflineQueue: true,
+  // It would ask one node of them, by chance, and wait for it without end. We ask: `inOrder`.
+  enableReadyCheck: false,
   enableAutoPipelining: false,
   keyPrefix: '',
   scaleReads: 'master',
@@ -54,6 +57,9 @@ const OWN_CLUSTER: Partial<ClusterOptions> = {
   retryDelayOnMoved: 0,
   maxRedirections: 16,
 };
+
+/** A master of a cluster that says nothing for so long is passed over when it is asked whether the cluster is in order. */
+const SILENCE: Milliseconds = 500;
 
 /** A server behind Sentinels that still loads its data is asked again after this time. */
 const LOADING_PAUSE: Milliseconds = 500;
@@ -105,6 +111,28 @@ export async function selected(client: RedisClient): Promise<void> {
   if (isCluster(client)) return;
   const { db } = client.options;
   if (db) await client.select(db);
+}
+
+/**
+ * Sees to it that a cluster is in order by what its masters say, one after the other until one says so. Else the node that named them
+ * has been lost by the others, and another may know more.
+ * @throws Error none says so
+ */
+export async function inOrder(client: RedisClient): Promise<void> {
+  if (!isCluster(client)) return;
+  let why = new Error('no master of the cluster is known');
+  for (const node of nodesOf(client, 'master')) {
+    try {
+      const info = await inTime(SILENCE, node.cluster('INFO'));
+      if (!/^cluster_state:fail/m.test(info)) return;
+      why = new Error(`cluster_state is fail, as ${placeOf(node)} sees it`);
+    } catch (error) {
+      // Who may not ask, or not yet, is told by the answer to what he wants.
+      if (isReplyError(error)) return;
+      why = plain(error);
+    }
+  }
+  throw why;
 }
 
 /** Ends it at once, and with it what is unanswered. */

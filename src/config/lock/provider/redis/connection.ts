@@ -3,6 +3,7 @@ import type { Milliseconds } from '../../../../duration.js';
 import {
   disconnect,
   duplicate,
+  inOrder,
   isCluster,
   keepAlive,
   nodesOf,
@@ -30,9 +31,6 @@ const LAST_LISTEN_PAUSE: Milliseconds = 5_000;
 const SHORT_LIVED: Milliseconds = 1_000;
 const EARLY_LOSSES = 3;
 const LAST_EARLY_PAUSE: Milliseconds = 500;
-
-/** A node of a cluster is waited for so long when it is asked whether all is well; then another may be asked. */
-const CHECK_LIMIT: Milliseconds = 2_000;
 
 /** How Redis words, in a script, what a user may not do: since version 7, and before. */
 const REFUSED = /NOPERM|ACL|The user executing the script can't/;
@@ -219,8 +217,8 @@ export class Connection implements Carrier {
     // By then there is a socket, which must not keep the process alive for an errand of the background.
     setImmediate(() => this.#hold());
     try {
-      await Promise.race([connecting, ended, unchecked(client)]);
-      await Promise.race([selected(client), ended]);
+      await Promise.race([connecting, ended]);
+      await Promise.race([Promise.all([selected(client), inOrder(client)]), ended]);
     } catch (error) {
       disconnect(client);
       throw failure ?? error;
@@ -300,14 +298,6 @@ export class Connection implements Carrier {
     if (this.#uses + this.#errands === 0 && client.status !== 'ready') this.drop();
     else keepAlive(client, this.#uses > 0);
   }
-}
-
-/** Rejects when ioredis, which asks one node of a cluster by chance whether all is well, asks one that says nothing. */
-function unchecked(client: RedisClient): Promise<never> {
-  return new Promise((_, reject) => {
-    const late = (): void => reject(new Error('a node of the cluster that was asked whether all is well says nothing'));
-    if (isCluster(client)) client.once('connect', () => setTimeout(late, CHECK_LIMIT).unref());
-  });
 }
 
 /** ioredis asks a node that is given a slot for leave, and lets nobody hear of it when the connection breaks meanwhile. */
