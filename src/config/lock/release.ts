@@ -25,8 +25,7 @@ class Release implements Asker<boolean> {
   #resolve!: (value: unknown) => void;
   #reject!: (reason: unknown) => void;
   #isWaitedFor = false;
-  #isTold = false;
-  /** What it was told before anybody waited: the next in line may ask, and a store answer both, while the release is handed over. */
+  /** What it was told, be it before anybody waited: the next in line may ask, and a store answer both, while the release is handed over. */
   #news: (() => void) | undefined;
 
   /** @param again an earlier one stayed without an answer */
@@ -61,22 +60,18 @@ class Release implements Asker<boolean> {
   }
 
   answered(released: boolean): void {
-    if (this.#isToldAgain()) return;
-    if (this.#isWaitedFor) this.#answered(released);
-    else this.#news = () => this.#answered(released);
+    this.#hear(() => this.#answered(released));
   }
 
   failed(error: unknown): void {
-    if (this.#isToldAgain()) return;
-    if (this.#isWaitedFor) this.#failed(error);
-    else this.#news = () => this.#failed(error);
+    this.#hear(() => this.#failed(error));
   }
 
-  /** A store of the application's own may tell it twice. */
-  #isToldAgain(): boolean {
-    const before = this.#isTold;
-    this.#isTold = true;
-    return before;
+  #hear(news: () => void): void {
+    // A store of the application's own may tell it twice.
+    if (this.#news) return;
+    this.#news = news;
+    if (this.#isWaitedFor) news();
   }
 
   #answered(released: boolean): void {
