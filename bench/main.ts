@@ -18,6 +18,9 @@ export interface Options {
   readonly draw: boolean;
 }
 
+/** It was called wrongly. */
+export class UsageError extends Error {}
+
 /**
  * Measures, prints, writes.
  * @returns the exit code
@@ -31,7 +34,7 @@ export async function main(options: Options, port: number, project: string): Pro
   };
   const chosen = SCENARIOS.filter(({ name }) => name.startsWith(options.scenario ?? ''));
   if (chosen.length === 0) {
-    throw new Error(
+    throw new UsageError(
       `--scenario: found ${options.scenario}, expected one of ${SCENARIOS.map(({ name }) => name).join(', ')}`,
     );
   }
@@ -76,5 +79,5 @@ function positive(name: string, text: string | undefined, otherwise: number): nu
   if (text === undefined) return otherwise;
   const value = Number(text);
   if (value > 0) return value;
-  throw new Error(`--${name}: found ${text}, expected a number above 0`);
+  throw new UsageError(`--${name}: found ${text}, expected a number above 0`);
 }

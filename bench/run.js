@@ -29,8 +29,11 @@ const server = new RedisProcess(program);
 try {
   await server.prepare();
   await server.launch((port) => ['--port', String(port), '--bind', HOST, '--save', '', '--appendonly', 'no']);
-  const { main } = await import(pathToFileURL(join(BUILD, 'main.js')).href);
-  process.exitCode = await main(options, server.port, PROJECT);
+  const { main, UsageError } = await import(pathToFileURL(join(BUILD, 'main.js')).href);
+  process.exitCode = await main(options, server.port, PROJECT).catch((/** @type {Error} */ error) => {
+    if (error instanceof UsageError) return misused(error.message);
+    throw error;
+  });
 } finally {
   await server.stop();
 }
@@ -46,9 +49,14 @@ function optionsOf(args) {
     process.stdout.write(HELP);
     process.exit(0);
   } catch (error) {
-    process.stderr.write(`${/** @type {Error} */ (error).message}\n\n${HELP}`);
-    process.exit(1);
+    process.exit(misused(/** @type {Error} */ (error).message));
   }
+}
+
+/** @param {string} why @returns {number} the exit code */
+function misused(why) {
+  process.stderr.write(`${why}\n\n${HELP}`);
+  return 1;
 }
 
 /** The peers live beside this file; the project's own `npm ci` brings none of them. */

@@ -41,32 +41,48 @@ variants: ${VARIANTS.map(({ name }) => name).join(' ')}
 
 const number = /** @type {const} */ ({ type: 'string' });
 const flag = /** @type {const} */ ({ type: 'boolean', default: false });
-const { values: options } = parseArgs({
-  options: {
-    ...{ long: flag, variants: flag, json: flag, markdown: flag, keep: flag, help: flag },
-    ...{ minutes: number, seed: number, seconds: number, processes: number, waiters: number, keys: number },
-    ...{ ttl: number, jobs: number },
-    provider: { type: 'string', default: '' },
-    only: { type: 'string', default: '' },
-    dist: { type: 'string', default: 'dist' },
-  },
-});
+const options = given();
 for (const signal of ['SIGINT', 'SIGTERM']) process.once(signal, () => process.exit(1));
 if (options.help) print(HELP);
 else process.exitCode = (await main()) ? 0 : 1;
+
+function given() {
+  try {
+    return parseArgs({
+      options: {
+        ...{ long: flag, variants: flag, json: flag, markdown: flag, keep: flag, help: flag },
+        ...{ minutes: number, seed: number, seconds: number, processes: number, waiters: number, keys: number },
+        ...{ ttl: number, jobs: number },
+        provider: { type: 'string', default: '' },
+        only: { type: 'string', default: '' },
+        dist: { type: 'string', default: 'dist' },
+      },
+    }).values;
+  } catch (error) {
+    return misused(/** @type {Error} */ (error).message);
+  }
+}
+
+/** Ends the process: it was called wrongly. @param {string} why @returns {never} */
+function misused(why) {
+  process.stderr.write(`${why}\n\n${HELP}`);
+  process.exit(1);
+}
 
 async function main() {
   const seed = options.seed === undefined ? Math.floor(Math.random() * 1e9) : whole('seed', options.seed);
   const dist = resolve(PROJECT, options.dist);
   if (!existsSync(join(dist, 'config/lock/index.js')))
-    throw new Error(`--dist: no built library in ${dist}; npm run build makes it`);
+    misused(`--dist: no built library in ${dist}; npm run build makes it`);
+  if (!['', 'redis', 'go_cache'].includes(options.provider))
+    misused(`--provider: found ${options.provider}, expected redis or go_cache`);
   const chosen = options.variants ? [] : plansOf(options.provider, options.only);
   const variants = VARIANTS.filter(
     ({ name, provider }) =>
       (!options.only || name === options.only) && (!options.provider || provider === options.provider),
   );
   if ((options.variants ? variants : chosen).length === 0)
-    throw new Error(`--only: found ${options.only}; --help tells the names`);
+    misused(`--only: found ${options.only}, expected one of the names below, of the provider that is wanted`);
   say(`seed ${seed}\n`);
   const server = await startRegister();
   try {
@@ -178,7 +194,7 @@ function seconds(otherwise) {
 /** @param {string} name @param {string} text */
 function whole(name, text) {
   const value = Number(text);
-  if (!Number.isSafeInteger(value) || value < 0) throw new Error(`--${name}: found ${text}, expected a whole number`);
+  if (!Number.isSafeInteger(value) || value < 0) misused(`--${name}: found ${text}, expected a whole number`);
   return value;
 }
 
