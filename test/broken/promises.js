@@ -48,9 +48,17 @@ export const BROKEN = [
   {
     promise: "only the holder's token releases and refreshes",
     file: SCRIPT,
-    from: 'while i <= releases and current[i] == string.sub(values, (i - 1) * width + 1, i * width) do',
+    from: 'while i <= releases and current[i] == sub(values, (i - 1) * width + 1, i * width) do',
     to: 'while i <= releases do',
     tests: [WIRE],
+  },
+  {
+    promise: 'one holder at a time, on a Redis before version 7',
+    file: SCRIPT,
+    from: 'return not set or set.err and set',
+    to: 'return set.err and set',
+    tests: [SCRIPTED],
+    only: 'before version 7',
   },
   {
     promise: "only the holder's token releases, beside others in one call",

@@ -780,6 +780,38 @@ describe('the script', () => {
     await redis.del(`${prefix}guard`);
   });
 
+  it.each([1, 3])('before version 7, which takes NX or GET alone, tries %i as it does now', async (count) => {
+    // A word that Redis does not know is what GET was then.
+    const old = SCRIPT.replaceAll("'NX', 'GET'", "'NX', 'NEW'");
+    expect(old).not.toBe(SCRIPT);
+    const guard = `${prefix}guard`;
+    const keys = Array.from({ length: count }, (_, n) => `${prefix}k${n}`);
+    const values = keys.map((_, n) => `value${n}`);
+    const asked = ['60000', ...(count > 1 ? ['0', String(count)] : [])];
+    const run = (script: string, them: string[]) =>
+      redis.eval(script, count + 1, guard, ...keys, them.join(''), ...asked) as Promise<number | unknown[]>;
+    for (const script of [old, SCRIPT]) {
+      expect(await run(script, values)).toBeGreaterThan(1);
+      expect(await redis.mget(keys)).toEqual(values);
+      expect(await redis.pttl(keys[0]!)).toBeGreaterThan(50_000);
+      const another: unknown = [expect.any(Number), 1, expect.any(Number)];
+      expect(
+        await run(
+          script,
+          values.map((value) => value.toUpperCase()),
+        ),
+      ).toEqual(keys.map(() => another));
+      expect(await redis.mget(keys)).toEqual(values);
+      // Sent again, it succeeds.
+      expect(await run(script, values)).toEqual(keys.map((): unknown => expect.any(Number)));
+      await redis.del(keys[0]!);
+      await redis.rpush(keys[0]!, 'a list');
+      const [wrong] = (await run(script, values).catch((error: Error) => [error])) as [Error];
+      expect(wrong.message).toContain('WRONGTYPE');
+      await redis.del(guard, ...keys);
+    }
+  });
+
   it('grants a try in front, with `yield` too, of a key that a release in front of it frees after all', async () => {
     const [guard, mine, other] = ['guard', 'mine', 'other'].map((name) => prefix + name) as [string, string, string];
     await redis.mset(mine, 'A', other, 'somebody');

@@ -57,8 +57,9 @@ local tried, looked
 if not ARGV[3] then
   local key, value = KEYS[2], ARGV[1]
   if not KEYS[3] then
-    tried = redis.pcall('SET', key, value, 'NX', 'PX', ARGV[2])
-    local time = tried and tried.ok and redis.pcall('TIME')
+    local holder = redis.pcall('SET', key, value, 'NX', 'GET', 'PX', ARGV[2])
+    if type(holder) ~= 'table' then tried = holder end
+    local time = tried == false and redis.pcall('TIME')
     if time and time[1] then
       local micros = time[2]
       local digits = time[1] .. string.sub('00000', #micros) .. micros
@@ -80,7 +81,7 @@ local releaser = looked and ttl ~= '' and ttl
 local releases = tonumber(ARGV[3]) or looked and 1 or 0
 local tries = tonumber(ARGV[4]) or 1 - releases
 local reserved, others, yields = tonumber(ARGV[5]), ARGV[6], ARGV[7]
-local width = #values / (releases + tries)
+local width, sub = #values / (releases + tries), string.sub
 local line_at, try_at, other_at = releases + 1, 2 * releases + 1, 2 * releases + tries + 1
 
 -- As a rule a value has its key, and nobody waits for it. Where that is not so for all, nothing is done yet.
@@ -88,14 +89,14 @@ local released = releases == 0
 if not released and not looked then
   local current = redis.pcall('MGET', unpack(KEYS, 2, line_at))
   local i = 1
-  while i <= releases and current[i] == string.sub(values, (i - 1) * width + 1, i * width) do i = i + 1 end
+  while i <= releases and current[i] == sub(values, (i - 1) * width + 1, i * width) do i = i + 1 end
   released = i > releases and redis.pcall('EXISTS', unpack(KEYS, line_at + 1, try_at)) == 0
   released = released and type(redis.pcall('DEL', unpack(KEYS, 2, line_at))) == 'number'
   if released and tries == 0 and not others then return 0 end
 end
 
 local function value_of(i)
-  return string.sub(values, (i - 1) * width + 1, i * width)
+  return sub(values, (i - 1) * width + 1, i * width)
 end
 
 local time, last, limit
@@ -141,16 +142,27 @@ local function block_of(count)
   return fences(tonumber(count))
 end
 
--- As a rule a key that is tried is free.
-local granted, refused = 0, nil
+-- Before version 7 Redis takes either NX or GET.
+local function try_of_old(key, value)
+  local set = redis.pcall('SET', key, value, 'NX', 'PX', ttl)
+  return not set or set.err and set
+end
+
+-- As a rule a key that is tried is free. Asked who had it, instead of whether all went well, Redis makes no table for each answer.
+local granted, refused = tries, nil
+local call, keys, from = redis.pcall, KEYS, releases * width + 1
 for i = 1, tries do
-  local set = tried
-  if set == nil then set = redis.pcall('SET', KEYS[try_at + i], value_of(releases + i), 'NX', 'PX', ttl) end
-  if set and set.ok then
-    granted = granted + 1
-  else
+  local holder = tried
+  if holder == nil then
+    local key, value = keys[try_at + i], sub(values, from, from + width - 1)
+    holder = call('SET', key, value, 'NX', 'GET', 'PX', ttl)
+    if type(holder) == 'table' and string.find(holder.err, 'syntax') then holder = try_of_old(key, value) end
+    from = from + width
+  end
+  if holder then
+    granted = granted - 1
     refused = refused or {}
-    refused[i] = set or 0
+    refused[i] = holder
   end
 end
 local fence, unfenced = 0, nil
@@ -334,10 +346,10 @@ end
 for i = 1, tries do
   local key = KEYS[try_at + i]
   local why = refused and refused[i]
-  if why == 0 then
-    answer(run.T, key, nil, value_of(releases + i), ttl)
-  elseif why then
+  if type(why) == 'table' then
     replies[#replies + 1] = error_of(why)
+  elseif why then
+    answer(run.T, key, nil, value_of(releases + i), ttl)
   elseif unfenced then
     -- Without a fence it is not given out.
     redis.pcall('DEL', key)
