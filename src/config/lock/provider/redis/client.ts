@@ -58,8 +58,9 @@ const OWN_CLUSTER: Partial<ClusterOptions> = {
   maxRedirections: 16,
 };
 
-/** A master of a cluster that says nothing for so long is passed over when it is asked whether the cluster is in order. */
-const SILENCE: Milliseconds = 500;
+/** A master of a cluster that does not say for so long whether that is in order is not waited for alone; the last one is, for longer. */
+const SOON: Milliseconds = 50;
+const SILENCE: Milliseconds = 1_000;
 
 /** A server behind Sentinels that still loads its data is asked again after this time. */
 const LOADING_PAUSE: Milliseconds = 500;
@@ -114,26 +115,35 @@ export async function selected(client: RedisClient): Promise<void> {
 }
 
 /**
- * Sees to it that a cluster is in order by what its masters say, one after the other until one says so. Else the node that named them
- * has been lost by the others, and another may know more.
+ * Sees to it that a cluster is in order, by what the first of its masters says that says so; after a pause each time another is asked.
+ * Where none does, the node that named them may have been lost by the others, and another may know more.
  * @throws Error none says so
  */
 export async function inOrder(client: RedisClient): Promise<void> {
   if (!isCluster(client)) return;
-  let why = new Error('no master of the cluster is known');
-  for (const node of nodesOf(client, 'master')) {
+  let why = new Error('no master of the cluster says whether it is in order');
+  const ask = async (node: Redis): Promise<void> => {
     try {
-      const info = await inTime(SILENCE, node.cluster('INFO'));
-      if (!/^cluster_state:fail/m.test(info)) return;
-      why = new Error(`cluster_state is fail, as ${placeOf(node)} sees it`);
+      const info = await node.cluster('INFO');
+      if (/^cluster_state:fail/m.test(info)) throw new Error(`cluster_state is fail, as ${placeOf(node)} sees it`);
     } catch (error) {
       // Who may not ask, or not yet, is told by the answer to what he wants.
       if (isReplyError(error)) return;
-      why = plain(error);
+      throw (why = plain(error));
     }
+  };
+  const asked: Promise<void>[] = [];
+  const masters = nodesOf(client, 'master');
+  for (const node of masters) {
+    asked.push(ask(node));
+    const patience = asked.length < masters.length ? SOON : SILENCE;
+    if (await inTime(patience, Promise.any(asked)).then(yes, no)) return;
   }
   throw why;
 }
+
+const yes = (): boolean => true;
+const no = (): boolean => false;
 
 /** Ends it at once, and with it what is unanswered. */
 export function disconnect(client: RedisClient): void {

@@ -32,6 +32,9 @@ const SHORT_LIVED: Milliseconds = 1_000;
 const EARLY_LOSSES = 3;
 const LAST_EARLY_PAUSE: Milliseconds = 500;
 
+/** A node of a cluster that has not taken a connection for so long is tried only while somebody waits. */
+const CONNECT_LIMIT: Milliseconds = 1_000;
+
 /** How Redis words, in a script, what a user may not do: since version 7, and before. */
 const REFUSED = /NOPERM|ACL|The user executing the script can't/;
 
@@ -64,6 +67,8 @@ export class Connection implements Carrier {
   #uses = 0;
   #errands = 0;
   readonly #ears: Ears;
+  /** Nodes of a cluster that have not taken a connection in time. */
+  readonly #stuck = new Set<Redis>();
   readonly #evaluator = new Evaluator();
   /** Listening was refused for good: waiters poll. */
   #mute = false;
@@ -231,11 +236,23 @@ export class Connection implements Carrier {
   /** The nodes of a cluster come and go; every master is listened to. */
   #follow(client: Cluster): void {
     client.on('+node', (node: Redis) => {
-      node.on('connect', () => this.#hold());
+      node.on('connecting', () => this.#connecting(node));
       heedAsking(node);
     });
     client.on('-node', () => (this.generation += 1));
     client.on('refresh', () => this.#hearAll(client));
+  }
+
+  /** Where a node does not take a connection, trying keeps the process alive, whatever its socket is told. */
+  #connecting(node: Redis): void {
+    // By then there is a socket.
+    setImmediate(() => this.#hold());
+    setTimeout(() => {
+      if (node.status !== 'connecting') return;
+      this.#stuck.add(node);
+      node.once('close', () => this.#stuck.delete(node)).once('connect', () => this.#stuck.delete(node));
+      this.#hold();
+    }, CONNECT_LIMIT).unref();
   }
 
   /** Masters that are new, or could not be reached before. */
@@ -295,8 +312,10 @@ export class Connection implements Carrier {
   #hold(): void {
     const client = this.#client;
     if (!client) return;
-    if (this.#uses + this.#errands === 0 && client.status !== 'ready') this.drop();
+    const isMade = client.status === 'ready' && !this.#opening;
+    if (this.#uses + this.#errands === 0 && !isMade) this.drop();
     else keepAlive(client, this.#uses > 0);
+    if (this.#uses === 0) for (const node of this.#stuck) disconnect(node);
   }
 }
 
