@@ -1794,7 +1794,7 @@ export const BROKEN = [
     only: 'told twice',
   },
   {
-    promise: 'a strategy that has another join the line rests all the same',
+    promise: 'a strategy that has others join and leave the line rests all the same',
     file: lock('queue.ts'),
     from: '    waiter.notBefore = Infinity;\n',
     to: '',

@@ -281,7 +281,7 @@ export class KeyQueue extends Chain<Waiter> implements WaiterHost {
     else waiter.notBefore = 0;
   }
 
-  /** Who rests does not ask, also not because its strategy has another one join the line. */
+  /** Who rests does not ask, also not because its strategy has another one leave the line. */
   #restAfter(waiter: Waiter, now: number, refusal?: Refusal): void {
     waiter.notBefore = Infinity;
     waiter.notBefore = now + this.#pause(waiter, refusal);

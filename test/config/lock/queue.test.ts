@@ -974,7 +974,7 @@ describe('a key elsewhere', () => {
     await memory.close();
   });
 
-  it('a strategy that has another join the line rests all the same', async () => {
+  it('a strategy that has others join and leave the line rests all the same', async () => {
     const asked: number[] = [];
     store.obtain = () => {
       asked.push(performance.now());
@@ -982,12 +982,16 @@ describe('a key elsewhere', () => {
     };
     const started = performance.now();
     const others: Promise<unknown>[] = [];
+    let leaves = new AbortController();
     const next = (attempt: number): number => {
+      leaves.abort();
+      leaves = new AbortController();
+      const { signal } = leaves;
       if (attempt < 3)
         others.push(
           factory
             .new('k', 1_000)
-            .lock({ wait: 1_000 })
+            .lock({ wait: 1_000, signal })
             .catch(() => undefined),
         );
       return attempt < 4 ? 100 : 0;
