@@ -102,9 +102,9 @@ function parsed(args: readonly string[], options: Options) {
   try {
     return parseArgs({ args: [...args], options: parseOptions(options), allowPositionals: true });
   } catch (error) {
-    throw new UsageError(
-      `${(error as Error).message.replace(/[.\n].*$/s, '')}; expected ${expected(error as Error, options)}`,
-    );
+    // Behind a sentence that says what is wrong Node gives advice.
+    const [found] = (error as Error).message.split(/\.?\s(?=To specify )|\.?\n/);
+    throw new UsageError(`${found}; expected ${expected(error as Error, options)}`);
   }
 }
 

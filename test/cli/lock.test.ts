@@ -71,6 +71,7 @@ describe('mcube-lock lock, on go_cache', () => {
     [['key', '--force', '--', 'true'], '--force'],
     [['k', '--tryy', '--', 'true'], "'--tryy'; expected one of --ttl, --wait, --try,"],
     [['k', '--try-it', '--', 'true'], "'--try-it'; expected one of --ttl,"],
+    [['k', '--lock.prefix=x', '--', 'true'], "'--lock.prefix'; expected one of --ttl,"],
     [['k', '--ttl'], 'argument missing; expected --ttl duration'],
     [['k', '--ttl', '-5s', '--', 'true'], 'is ambiguous; expected --ttl duration'],
     [['k', '--try=yes', '--', 'true'], 'does not take an argument; expected --try alone'],

@@ -214,6 +214,7 @@ describe('what is on Redis', () => {
   it.each([
     ['no number', "somebody's"],
     ['past what a fence can be', '9007199254740991'],
+    ['so near to that that a client may read it wrongly', '9007199254740988'],
     ['without an end', 'inf'],
   ])('a guard that is %s stays as it is, and nothing is locked then', async (_, text) => {
     const guarded = new Redis({ ...sharedRedis(), keyPrefix: uniquePrefix() });
@@ -224,6 +225,24 @@ describe('what is on Redis', () => {
       await expect(refused).rejects.toBeInstanceOf(lock.ProviderError);
       await expect(refused).rejects.toThrow(/the fence guard \S*mlk:fence holds/);
       expect(await guarded.mget('mlk:fence', 'k')).toEqual([text, null]);
+    }
+    await guarded.quit();
+  });
+
+  it('a hold ends though the guard is lost for fences, and who waits is told why it has none', async () => {
+    const guarded = new Redis({ ...sharedRedis(), keyPrefix: uniquePrefix() });
+    await using ours = lock.open({ provider: 'redis', client: guarded });
+    await using theirs = lock.open({ provider: 'redis', client: guarded });
+    for (const release of [(held: lock.Lock) => held.unlock(), (held: lock.Lock) => held[Symbol.asyncDispose]()]) {
+      const held = await ours.new('k', '60s').lock();
+      const waiting = theirs.new('k', '60s').lock();
+      waiting.catch(() => undefined);
+      await eventually(async () => expect(await guarded.exists('k:~q')).toBe(1));
+      await guarded.set('mlk:fence', "somebody's");
+      await release(held);
+      expect(await guarded.exists('k')).toBe(0);
+      await expect(waiting).rejects.toThrow(/the fence guard \S*mlk:fence holds/);
+      await guarded.del('mlk:fence');
     }
     await guarded.quit();
   });

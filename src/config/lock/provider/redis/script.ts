@@ -124,7 +124,8 @@ end
 local function fences(count)
   local more = reserved or 0
   if ahead() + more > 10000 then more = 0 end
-  if last + count > 9007199254740991 then
+  -- 2^53, but for the last part, in which not every client reads a number rightly.
+  if last + count > 9000000000000000 then
     error('the fence guard ' .. guard .. ' holds more than a fence can be: delete it', 0)
   end
   if last + count > limit then
@@ -220,8 +221,10 @@ local function hand_on(key, queue)
   until false
 end
 
+-- A hold ends though nobody can be given the key, for want of a fence: who waits is told why when it asks.
 local function handed_on(key, queue)
-  if hand_on(key, queue) then return 2 end
+  local able, handed = pcall(hand_on, key, queue)
+  if able and handed then return 2 end
   redis.call('DEL', key)
   return 1
 end
