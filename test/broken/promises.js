@@ -526,7 +526,7 @@ export const BROKEN = [
   {
     promise: 'whoever releases hands the key to the next process in line, in one step',
     file: SCRIPT,
-    from: 'if hand_on(key, queue) then return 2 end',
+    from: 'if able and handed then return 2 end',
     to: '',
     tests: [WAITING],
     only: 'a release hands the key on to the process',
