@@ -1029,6 +1029,14 @@ describe('a key elsewhere', () => {
     expect(jest.getTimerCount()).toBe(0);
   });
 
+  it('a promise of a library may give another one, whose answer counts', async () => {
+    const later = <T>(value: T) => ({ then: (resolve: (value: T) => void) => void resolve(value) });
+    store.release = () => later(later(false)) as never;
+    const waiting = lock();
+    store.questions[0]!.answer(store.grant());
+    await expect((await waiting).unlock()).rejects.toBeInstanceOf(LockNotHeldError);
+  });
+
   it('a promise may be of another realm, or of a library', async () => {
     const later = <T>(value: T) => ({
       then: (resolve: (value: T) => void) => void setTimeout(() => resolve(value), 10),
