@@ -370,6 +370,19 @@ describeWithOwnRedis('locks on a cluster of three masters', () => {
     }
   });
 
+  it('a cluster is used though its masters are far away, and take long to say anything', async () => {
+    const { proxies, client } = await behindProxies(cluster);
+    for (const proxy of proxies) proxy.delay({ requests: 400, replies: 400 });
+    const near = client.duplicate([{ host: 'localhost', port: cluster.nodes[2]!.port }]);
+    const locks = lock.open({ provider: 'redis', client: near, prefix: uniquePrefix() });
+    try {
+      await (await locks.new('k', '60s').tryLock()).unlock();
+    } finally {
+      await locks.close(500).catch(() => undefined);
+      await Promise.all(proxies.map((proxy) => proxy.close()));
+    }
+  });
+
   it('a startup node that the others have lost is passed over', async () => {
     await using lost = await startRedis({ cluster: true, args: ['--cluster-announce-ip', '127.0.0.1'] });
     await lost.cli('cluster', 'addslotsrange', '0', '5460');

@@ -51,6 +51,19 @@ describeWithOwnRedis('when Redis fails', () => {
     });
   });
 
+  it('a connection that was begun for a wait that is over is there for the next one', async () => {
+    const proxy = new TcpProxy(server.port);
+    await proxy.listen();
+    proxy.delay({ requests: 60, replies: 60 });
+    const client = new Redis({ host: server.host, port: proxy.port, db: 2, lazyConnect: true });
+    const far = lock.open({ provider: 'redis', client });
+    // To connect, and to select the database, takes longer than that; a lock does not.
+    const held = await eventually(() => far.new('k', '10s').lock({ wait: '190ms' }), 5_000);
+    await held.unlock();
+    await far.close();
+    await proxy.close();
+  });
+
   it('is told by what happened to this connection, not to an earlier one', async () => {
     await server.kill();
     await expect(locks.new('k', '10s').tryLock()).rejects.toThrow(/ECONNREFUSED/);

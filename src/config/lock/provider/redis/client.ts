@@ -58,7 +58,7 @@ const OWN_CLUSTER: Partial<ClusterOptions> = {
   maxRedirections: 16,
 };
 
-/** A master of a cluster that does not say for so long whether that is in order is not waited for alone; the last one is, for longer. */
+/** A master of a cluster that does not say for so long whether that is in order is not waited for alone; the last one is waited for longer. */
 const SOON: Milliseconds = 50;
 const SILENCE: Milliseconds = 1_000;
 
@@ -116,20 +116,24 @@ export async function selected(client: RedisClient): Promise<void> {
 
 /**
  * Sees to it that a cluster is in order, by what the first of its masters says that says so; after a pause each time another is asked.
- * Where none does, the node that named them may have been lost by the others, and another may know more.
- * @throws Error none says so
+ * Where one says no, the node that named it may have been lost by the others, and another may know more. Those who say nothing may be
+ * far away: that is left to what is asked of them.
+ * @throws Error one says no, and none yes; or none can be asked
  */
 export async function inOrder(client: RedisClient): Promise<void> {
   if (!isCluster(client)) return;
-  let why = new Error('no master of the cluster says whether it is in order');
+  let lost: Error | undefined;
+  const reasons: Error[] = [];
   const ask = async (node: Redis): Promise<void> => {
     try {
       const info = await node.cluster('INFO');
-      if (/^cluster_state:fail/m.test(info)) throw new Error(`cluster_state is fail, as ${placeOf(node)} sees it`);
+      if (/^cluster_state:fail/m.test(info))
+        throw (lost = new Error(`cluster_state is fail, as ${placeOf(node)} sees it`));
     } catch (error) {
       // Who may not ask, or not yet, is told by the answer to what he wants.
       if (isReplyError(error)) return;
-      throw (why = plain(error));
+      reasons.push(plain(error));
+      throw error;
     }
   };
   const asked: Promise<void>[] = [];
@@ -139,7 +143,8 @@ export async function inOrder(client: RedisClient): Promise<void> {
     const patience = asked.length < masters.length ? SOON : SILENCE;
     if (await inTime(patience, Promise.any(asked)).then(yes, no)) return;
   }
-  throw why;
+  if (lost) throw lost;
+  if (reasons.length === masters.length) throw reasons[0] ?? new Error('no master of the cluster is known');
 }
 
 const yes = (): boolean => true;

@@ -312,8 +312,7 @@ export class Connection implements Carrier {
   #hold(): void {
     const client = this.#client;
     if (!client) return;
-    const isMade = client.status === 'ready' && !this.#opening;
-    if (this.#uses + this.#errands === 0 && !isMade) this.drop();
+    if (this.#uses + this.#errands === 0 && client.status !== 'ready') this.drop();
     else keepAlive(client, this.#uses > 0);
     if (this.#uses === 0) for (const node of this.#stuck) disconnect(node);
   }

@@ -129,8 +129,9 @@ local function fences(count)
     error('the fence guard ' .. guard .. ' holds more than a fence can be: delete it', 0)
   end
   if last + count > limit then
-    limit = last + math.max(count, more)
-    redis.call('SET', guard, string.format('%.0f', limit))
+    local reached = last + math.max(count, more)
+    redis.call('SET', guard, string.format('%.0f', reached))
+    limit = reached
   end
   last = last + count
   return last - count + 1
