@@ -1954,6 +1954,14 @@ export const BROKEN = [
     only: 'breaks under many',
   },
   {
+    promise: 'no fence counts as recorded that is not',
+    file: SCRIPT,
+    from: "redis.call('SET', guard, string.format('%.0f', reached))\n    limit = reached",
+    to: "limit = reached\n    redis.call('SET', guard, string.format('%.0f', reached))",
+    tests: [FAULTS],
+    only: 'no memory to write one down',
+  },
+  {
     promise: 'a hold ends though nobody can be given the key',
     file: SCRIPT,
     from: 'local able, handed = pcall(hand_on, key, queue)',

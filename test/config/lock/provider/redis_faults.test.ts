@@ -2,6 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { afterEach, beforeEach, expect, it } from '@jest/globals';
 import { Redis } from 'ioredis';
 import { lock } from 'mcube-lock';
+import { SCRIPT } from '../../../../src/config/lock/provider/redis/script.js';
 import { describeWithOwnRedis, startRedis, type RedisServer } from '../../../support/redis_server.js';
 import { TcpProxy } from '../../../support/tcp_proxy.js';
 import { eventually, undisturbed } from '../../../support/time.js';
@@ -49,6 +50,22 @@ describeWithOwnRedis('when Redis fails', () => {
       }
       expect(performance.now() - started).toBeLessThan(3_000);
     });
+  });
+
+  it('no fence is given out twice, though there was no memory to write one down', async () => {
+    const redis = new Redis({ host: server.host, port: server.port });
+    const [one, other] = ['1', '2'].map((letter) => letter.repeat(22)) as [string, string];
+    await redis.set('k2', other, 'PX', 60_000);
+    const asked = ['O', one, '60000', '4096', '', 'R', other, 'O', one, '60000', '4096', ''];
+    const keys = ['guard', 'k1', 'l1', 'k2', 'l2', 'k3', 'l3'];
+    await redis.config('SET', 'maxmemory', 1);
+    const run = redis.eval(SCRIPT, keys.length, ...keys, '', '', '0', '0', '4096', JSON.stringify(asked));
+    // Behind a DEL Redis does not look at its memory again.
+    const [refused, released, fence] = (await run) as [Error, number, number];
+    await redis.config('SET', 'maxmemory', 0);
+    expect([refused.message, released]).toEqual([expect.stringContaining('OOM'), 1]);
+    expect(await redis.eval(SCRIPT, 2, 'guard', 'k4', one, '60000')).toBeGreaterThan(fence + 4_095);
+    await redis.quit();
   });
 
   it('a connection that was begun for a wait that is over is there for the next one', async () => {
