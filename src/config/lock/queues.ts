@@ -188,9 +188,10 @@ export class Queues {
     // A store of one's own may throw where it should reject.
     try {
       if (this.store.alone) return this.store.release(lease);
+      const isAgain = place?.holder !== lease;
       // Asked again after a release that was not answered.
-      if (this.#isTakenOver(lease)) return true;
-      if (!place?.line || place.holder !== lease) return this.store.release(lease, false, asker);
+      if (isAgain && this.#isTakenOver(lease)) return true;
+      if (isAgain || !place.line) return this.store.release(lease, false, asker);
       // Under the same token, what is on its way for this lease would find the next one's hold, and may shorten it.
       const isAsked = this.#refreshes.isAsked(lease) || this.#thread?.renews(lease);
       const passed = !isAsked && place.line.passOn(now);

@@ -26,7 +26,7 @@ class Release implements Asker<boolean> {
   #reject!: (reason: unknown) => void;
   #isWaitedFor = false;
   /** What it was told, be it before anybody waited: the next in line may ask, and a store answer both, while the release is handed over. */
-  #news: (() => void) | undefined;
+  #news: boolean | Failure | undefined = undefined;
 
   /** @param again an earlier one stayed without an answer */
   constructor(
@@ -42,7 +42,7 @@ class Release implements Asker<boolean> {
     this.#reject = settlers.reject;
     letSettlersGo();
     this.#isWaitedFor = true;
-    this.#news?.();
+    if (this.#news !== undefined) this.tell(this.#news);
     // Not of ours, perhaps, and then looking at it may throw, as its `then` may.
     try {
       if (isLater(answer)) {
@@ -60,21 +60,27 @@ class Release implements Asker<boolean> {
   }
 
   answered(released: boolean): void {
-    this.#hear(() => this.#answered(released));
+    // A store of the application's own may tell nonsense.
+    this.hear(Boolean(released));
   }
 
   failed(error: unknown): void {
-    this.#hear(() => this.#failed(error));
+    this.hear(new Failure(error));
   }
 
-  #hear(news: () => void): void {
-    // A store of the application's own may tell it twice.
-    if (this.#news) return;
+  private hear(news: boolean | Failure): void {
+    // And it may tell it twice.
+    if (this.#news !== undefined) return;
     this.#news = news;
-    if (this.#isWaitedFor) news();
+    if (this.#isWaitedFor) this.tell(news);
   }
 
-  #answered(released: boolean): void {
+  private tell(news: boolean | Failure): void {
+    if (news instanceof Failure) this.tellFailure(news.error);
+    else this.tellAnswer(news);
+  }
+
+  private tellAnswer(released: boolean): void {
     const { lease } = this;
     // After an unanswered release, "not yours" means that it had arrived.
     if (released || this.again) {
@@ -86,7 +92,7 @@ class Release implements Asker<boolean> {
     this.#reject(lease.notHeld);
   }
 
-  #failed(error: unknown): void {
+  private tellFailure(error: unknown): void {
     const { lease } = this;
     lease.state = 'unsure';
     // It is not held any more, whatever an unlock finds later: who watched it is not kept in memory.
@@ -94,4 +100,9 @@ class Release implements Asker<boolean> {
     this.#reject(error);
     if (error instanceof ProviderUnreachableError) abandon(this.store, lease);
   }
+}
+
+/** Why there is no answer: any error, or anything else that is thrown. */
+class Failure {
+  constructor(readonly error: unknown) {}
 }

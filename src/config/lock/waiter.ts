@@ -46,7 +46,8 @@ export class Waiter implements Line, Link<Waiter>, Asker<Grant | Refusal>, Abort
   previous: Waiter | undefined;
   next: Waiter | undefined;
   #outcome: 'granted' | 'rejected' | undefined = undefined;
-  #pace: Pace | undefined = undefined;
+  /** Its pace; while nothing more of that is known, when it came, on `performance.now()`. */
+  #pace: Pace | Milliseconds | undefined = undefined;
   #resolve!: (value: unknown) => void;
 
   /**
@@ -62,7 +63,7 @@ export class Waiter implements Line, Link<Waiter>, Asker<Grant | Refusal>, Abort
     atOnce: boolean,
     private readonly value: unknown,
   ) {
-    if (!atOnce || terms.wait !== undefined || terms.retry) this.#pace = new Pace(since);
+    if (!atOnce || terms.wait !== undefined || terms.retry) this.#pace = since;
   }
 
   /** Whether it is refused as soon as somebody else has the key. */
@@ -81,7 +82,7 @@ export class Waiter implements Line, Link<Waiter>, Asker<Grant | Refusal>, Abort
 
   /** When it came, on `performance.now()`. */
   get since(): Milliseconds {
-    return this.paced.since;
+    return typeof this.#pace === 'number' ? this.#pace : this.paced.since;
   }
 
   get lease(): Lease {
@@ -90,7 +91,7 @@ export class Waiter implements Line, Link<Waiter>, Asker<Grant | Refusal>, Abort
 
   /** How many tries have failed. */
   get attempts(): number {
-    return this.#pace?.attempts ?? 0;
+    return this.pace?.attempts ?? 0;
   }
 
   set attempts(attempts: number) {
@@ -99,28 +100,33 @@ export class Waiter implements Line, Link<Waiter>, Asker<Grant | Refusal>, Abort
 
   /** Not to ask again before this time, on `performance.now()`. */
   get notBefore(): Milliseconds {
-    return this.#pace?.notBefore ?? 0;
+    return this.pace?.notBefore ?? 0;
   }
 
   set notBefore(time: Milliseconds) {
-    if (this.#pace || time > 0) this.paced.notBefore = time;
+    if (this.pace || time > 0) this.paced.notBefore = time;
   }
 
   /** How many of its last tries were granted too late to be of use. */
   get late(): number {
-    return this.#pace?.late ?? 0;
+    return this.pace?.late ?? 0;
   }
 
   set late(late: number) {
-    if (this.#pace || late > 0) this.paced.late = late;
+    if (this.pace || late > 0) this.paced.late = late;
   }
 
   private get host(): WaiterHost {
     return this.claim.place!.line!;
   }
 
+  private get pace(): Pace | undefined {
+    return typeof this.#pace === 'object' ? this.#pace : undefined;
+  }
+
   private get paced(): Pace {
-    return (this.#pace ??= new Pace(performance.now()));
+    if (typeof this.#pace === 'object') return this.#pace;
+    return (this.#pace = new Pace(this.#pace ?? performance.now()));
   }
 
   get followed(): boolean {
@@ -208,7 +214,7 @@ export class Waiter implements Line, Link<Waiter>, Asker<Grant | Refusal>, Abort
 
   private leave(outcome: 'granted' | 'rejected'): void {
     this.#outcome = outcome;
-    if (this.#pace) {
+    if (typeof this.#pace === 'object') {
       clearTimeout(this.#pace.end);
       clearTimeout(this.#pace.tick);
     }

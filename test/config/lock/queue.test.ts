@@ -666,6 +666,7 @@ describe('a key elsewhere', () => {
     const outcomes: [tell: (asker: Asker<boolean>) => void, error: unknown][] = [
       [(asker) => asker.answered(true), undefined],
       [(asker) => asker.answered(false), expect.any(LockNotHeldError)],
+      [(asker) => asker.answered(undefined as never), expect.any(LockNotHeldError)],
       [(asker) => asker.failed(refused), refused],
     ];
     for (const [tell, error] of outcomes) {

@@ -44,18 +44,28 @@ class Way {
 const BY_NAME = new Way('evalsha', SCRIPT_SHA);
 const BY_TEXT = new Way('eval', SCRIPT);
 
+/** As many calls as are on their way at a time when several hundred keys are asked for without a pause. */
+const KEPT = 4;
+
 /** Runs the script on a server. */
 export class Evaluator {
-  /** The last one by its name: where one question follows the answer of the other, making a command costs more than sending it. */
-  #command: WrittenCommand | undefined;
+  /** Commands by the script's name, to be used in turn: making one costs more than sending it. */
+  readonly #commands = new Array<WrittenCommand | undefined>(KEPT).fill(undefined);
+  #last = 0;
 
   evaluate(client: RedisClient, asking: Asking): void {
     const run = asking.request();
     if (run.operations.length === 0) return asking.answered([]);
     const text = run.written(BY_NAME.written);
+    sendOn(client, this.#command(client, run).saying(text, new Evaluation(client, asking)), run);
+  }
+
+  #command(client: RedisClient, { guard }: Run): WrittenCommand {
     // A cluster's client leaves its marks on a command.
-    if (client.isCluster || !this.#command?.free) this.#command = BY_NAME.command(run.guard);
-    sendOn(client, this.#command.saying(text, new Evaluation(client, asking)), run);
+    if (client.isCluster) return BY_NAME.command(guard);
+    this.#last = (this.#last + 1) % KEPT;
+    const next = this.#commands[this.#last];
+    return next?.free ? next : (this.#commands[this.#last] = BY_NAME.command(guard));
   }
 }
 

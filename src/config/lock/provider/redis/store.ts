@@ -200,6 +200,17 @@ export class RedisStore implements LockStore, WaitHost, TurnsHost {
     return waitOf(ask)?.question?.flight?.why ?? this.#connection.trouble;
   }
 
+  /** The reply to a release: whether the key was held. */
+  released(ask: Ask, reply: unknown, { repeated, forestalled }: Operation): boolean {
+    // Who follows may give up before he asks again.
+    if (reply === 3) this.#nudges.start(ask.key);
+    // Behind the release, a question that is still on its way would take the key for nobody.
+    const wait = waitOf(ask);
+    if (wait && this.#isAstray(wait)) this.#undo(wait);
+    // A "not yours" to what was sent again means that the first one had arrived.
+    return reply !== 0 || repeated || forestalled;
+  }
+
   /** The reply to a question of a wait. */
   replied(wait: Wait, reply: unknown, operation: Operation): void {
     wait.heardOf(operation);
@@ -357,16 +368,9 @@ export class RedisStore implements LockStore, WaitHost, TurnsHost {
   /** With `yield` it may let the key be free for a moment: unless who asks behind it has it by then, we have it handed on. */
   #release(ask: Ask, followed: boolean, asker: Asker<boolean>): void {
     const { yield: yields } = this.#options;
-    const reading = new Reading(asker, (reply, operation) => {
-      // Who follows may give up before he asks again.
-      if (reply === 3) this.#nudges.start(ask.key);
-      // Behind the release, a question that is still on its way would take the key for nobody.
-      const wait = waitOf(ask);
-      if (wait && this.#isAstray(wait)) this.#undo(wait);
-      return wasHeld(reply, operation);
-    });
     const more = yields ? [followed ? '1' : ''] : NOTHING;
-    this.#namesakes.add(waitOf(ask), this.#send(yields ? 'Y' : 'R', ask, ask.value, undefined, more, reading, 0));
+    const releasing = new Releasing(this, ask, asker);
+    this.#namesakes.add(waitOf(ask), this.#send(yields ? 'Y' : 'R', ask, ask.value, undefined, more, releasing, 0));
   }
 
   /** Whether a question of it may still be on its way on an earlier connection. Under a token of one's own that is not looked after. */
@@ -403,6 +407,23 @@ export class RedisStore implements LockStore, WaitHost, TurnsHost {
   }
 }
 
+/** Of releases there are as many as of anything else: each takes this, and no function of its own. */
+class Releasing implements Receiver {
+  constructor(
+    private readonly store: RedisStore,
+    private readonly ask: Ask,
+    private readonly asker: Asker<boolean>,
+  ) {}
+
+  answered(reply: unknown, operation: Operation): void {
+    this.asker.answered(this.store.released(this.ask, reply, operation));
+  }
+
+  failed(error: Error): void {
+    this.asker.failed(error);
+  }
+}
+
 /** The reply to a question for what another has; why it cannot stand in line, if it asked to and that is so. */
 type Status = readonly [left: Milliseconds, foreign: number, time: number, outside?: string];
 
@@ -427,9 +448,6 @@ function contend({ place }: Ask, contended: boolean): void {
 
 const CONTENDED = 'contended';
 
-/** What the replies mean; a "not yours" to what was sent again means that the first one had arrived. */
-const wasHeld = (reply: unknown, { repeated, forestalled }: Operation): boolean =>
-  reply !== 0 || repeated || forestalled;
 const timeLeft = (reply: unknown): Milliseconds => (reply === -3 ? 0 : orForever(reply as number));
 
 /** Redis says -1 for a key that never expires. */
