@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterEach, beforeEach, expect, it } from '@jest/globals';
-import { Redis } from 'ioredis';
+import { Cluster, Redis } from 'ioredis';
 import { lock } from 'mcube-lock';
 import { SCRIPT } from '../../../../src/config/lock/provider/redis/script.js';
 import { describeWithOwnRedis, startRedis, type RedisServer } from '../../../support/redis_server.js';
@@ -52,6 +52,15 @@ describeWithOwnRedis('when Redis fails', () => {
     });
   });
 
+  it('a cluster of which no node answers is told with the nodes that failed', async () => {
+    await server.kill();
+    const { host, port } = server;
+    const client = new Cluster([{ host, port }], { lazyConnect: true });
+    const ofCluster = lock.open({ provider: 'redis', client });
+    await expect(ofCluster.new('k', '10s').lock({ wait: '500ms' })).rejects.toThrow(`closed. (${host}:${port})`);
+    await ofCluster.close();
+  });
+
   it('no fence is given out twice, though there was no memory to write one down', async () => {
     const redis = new Redis({ host: server.host, port: server.port });
     const [one, other] = ['1', '2'].map((letter) => letter.repeat(22)) as [string, string];
@@ -73,12 +82,14 @@ describeWithOwnRedis('when Redis fails', () => {
     await proxy.listen();
     proxy.delay({ requests: 60, replies: 60 });
     const client = new Redis({ host: server.host, port: proxy.port, db: 2, lazyConnect: true });
-    const far = lock.open({ provider: 'redis', client });
-    // To connect, and to select the database, takes longer than that; a lock does not.
-    const held = await eventually(() => far.new('k', '10s').lock({ wait: '190ms' }), 5_000);
-    await held.unlock();
-    await far.close();
-    await proxy.close();
+    try {
+      await using far = lock.open({ provider: 'redis', client });
+      // To connect, and to select the database, takes longer than that; a lock does not.
+      const held = await eventually(() => far.new('k', '10s').lock({ wait: '190ms' }), 5_000);
+      await held.unlock();
+    } finally {
+      await proxy.close();
+    }
   });
 
   it('is told by what happened to this connection, not to an earlier one', async () => {

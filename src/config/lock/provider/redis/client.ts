@@ -58,9 +58,11 @@ const OWN_CLUSTER: Partial<ClusterOptions> = {
   maxRedirections: 16,
 };
 
+/** A server that says nothing for so long when it is asked is left out, and a connection dead. */
+export const SILENCE: Milliseconds = 1_000;
+
 /** A master of a cluster that does not say for so long whether that is in order is not waited for alone; the last one is waited for longer. */
 const SOON: Milliseconds = 50;
-const SILENCE: Milliseconds = 1_000;
 
 /** A server behind Sentinels that still loads its data is asked again after this time. */
 const LOADING_PAUSE: Milliseconds = 500;
@@ -190,6 +192,17 @@ export function placeOf(client: RedisClient): string {
   const { sentinels, name, path, host, port, tls } = client.options;
   if (sentinels) return `the master ${JSON.stringify(name)} behind its Sentinels`;
   return `${path ?? `${host}:${port}`}${tls ? ' over TLS' : ''}`;
+}
+
+/** Hears why a connection is not made; of a Cluster ioredis tells no address there: which nodes have failed is said behind it. */
+export function onTrouble(client: RedisClient, told: (why: Error) => void): void {
+  const failed = new Set<string>();
+  client.on('node error', (_: Error, node: string) => failed.add(node));
+  client.on('error', (error: Error) => {
+    const why = plain(error);
+    if (failed.size > 0) why.message += ` (${[...failed].sort().join(', ')})`;
+    told(why);
+  });
 }
 
 /** The error without what ioredis hangs on it: the arguments of a refused AUTH are there, with the password. */

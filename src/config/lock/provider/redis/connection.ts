@@ -7,8 +7,8 @@ import {
   isCluster,
   keepAlive,
   nodesOf,
+  onTrouble,
   placeOf,
-  plain,
   selected,
   type RedisClient,
 } from './client.js';
@@ -209,7 +209,7 @@ export class Connection implements Carrier {
     this.generation += 1;
     this.#deafUntil = 0;
     this.#listenPause = FIRST_LISTEN_PAUSE;
-    client.on('error', (error: Error) => (failure = plain(error)));
+    onTrouble(client, (why) => (failure = why));
     // ioredis leaves its promise open when a cluster ends before it is ready.
     const ended = new Promise<never>((_, reject) => {
       client.once('end', () => {

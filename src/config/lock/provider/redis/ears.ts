@@ -1,11 +1,8 @@
 import type { Redis } from 'ioredis';
 import type { Milliseconds } from '../../../../duration.js';
 import { inTime } from './at_most.js';
-import { answers, disconnect, plain } from './client.js';
+import { answers, disconnect, plain, SILENCE } from './client.js';
 import { isReplyError } from './reply_error.js';
-
-/** A second connection that says nothing for so long when it is asked is dead; a server, when it should let us hear, is left out. */
-const SILENCE: Milliseconds = 1_000;
 
 /**
  * Hears one channel on every master: a script's PUBLISH counts the listeners on its own server alone. In RESP3 on the

@@ -156,6 +156,7 @@ local call, keys, from = redis.pcall, KEYS, releases * width + 1
 for i = 1, tries do
   local holder = tried
   if holder == nil then
+    -- Not by value_of: a call for each would cost what the rest of this saves.
     local key, value = keys[try_at + i], sub(values, from, from + width - 1)
     holder = call('SET', key, value, 'NX', 'GET', 'PX', ttl)
     if type(holder) == 'table' and string.find(holder.err, 'syntax') then holder = try_of_old(key, value) end
