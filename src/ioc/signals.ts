@@ -1,6 +1,7 @@
 import { constants } from 'node:os';
+import { inspect } from 'node:util';
 import { milliseconds, timerDelay, type Duration } from '../duration.js';
-import { InvalidArgumentError } from '../errors.js';
+import { InvalidArgumentError, IocError } from '../errors.js';
 import { ANY, checkOptions, FLAG } from './check.js';
 import { reason } from './errors.js';
 
@@ -41,11 +42,25 @@ export function stopOnSignals(what: Stoppable, options: SignalOptions, host: Hos
       return endBy(signal, host);
     }
     isStopping = true;
-    const stopped = stopWithin(what, limit, host).then(remove);
+    const goOn = outlive(host);
+    const stopped = stopWithin(what, limit, host).finally(goOn).then(remove);
     void allStopped(host, stopped).then(() => exit && endBy(signal, host));
   };
   for (const signal of signals) host.on(signal, onSignal);
   return remove;
+}
+
+/**
+ * What was waited for fails when it is stopped, and nobody may be there to hear it: then Node would end the process in the middle of
+ * the stop. It is told instead.
+ * @returns ends that
+ */
+function outlive(host: Host): () => void {
+  const tell = (error: unknown) => {
+    host.stderr.write(`${error instanceof IocError ? error.message : inspect(error)}\n`);
+  };
+  host.on('uncaughtException', tell);
+  return () => host.off('uncaughtException', tell);
 }
 
 const underWay = new WeakMap<Host, Set<Promise<void>>>();

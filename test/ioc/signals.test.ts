@@ -1,7 +1,7 @@
 import { EventEmitter } from 'node:events';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { beforeEach, describe, expect, it, jest } from '@jest/globals';
-import { InvalidArgumentError } from '../../src/errors.js';
+import { InvalidArgumentError, NotReadyError } from '../../src/errors.js';
 import { Ioc, IocObject } from '../../src/ioc/index.js';
 import { type Host, type SignalOptions, stopOnSignals } from '../../src/ioc/signals.js';
 import { runScript } from '../support/child.js';
@@ -90,6 +90,20 @@ describe('a signal', () => {
     expect(host.ended).toEqual([]);
     done();
     await eventually(() => expect(host.ended.slice(0, 2)).toEqual(EXIT));
+  });
+
+  it('hears what the stop makes fail, which would end the process in the middle of it', async () => {
+    let done = () => {};
+    stop.mockReturnValue(new Promise((resolve) => (done = resolve)));
+    listen();
+    raise('SIGTERM');
+    host.emit('uncaughtException', new NotReadyError('closed'));
+    host.emit('uncaughtException', new RangeError('a fault'));
+    expect(host.stderrText).toMatch(/^closed\nRangeError: a fault\n {4}at /);
+    expect(host.ended).toEqual([]);
+    done();
+    await eventually(() => expect(host.ended).toEqual(EXIT));
+    expect(host.listenerCount('uncaughtException')).toBe(0);
   });
 
   it('only stops when exit is false', async () => {

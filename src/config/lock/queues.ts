@@ -156,16 +156,20 @@ export class Queues {
     this.#closed = new NotReadyError('lock: the lock factory is closed; set the container up again, or open another');
     const started = performance.now();
     const answers: Promise<unknown>[] = [];
-    for (const { line, holder: lease } of [...this.#keys.values()]) {
-      line?.rejectAll(this.#closed);
+    const places = [...this.#keys.values()];
+    this.#keys.clear();
+    for (const { holder: lease } of places) {
       if (!lease?.alive(started)) continue;
       lease.lose('closed');
       const left = this.kept(lease);
       // A store of one's own may throw where it should reject.
-      const end = async () => (left > 0 ? this.store.refresh(lease, left) : this.#free(lease, started));
+      const end = async () => (left > 0 ? this.store.refresh(lease, left) : this.store.release(lease));
       answers.push(end());
     }
-    this.#keys.clear();
+    // Whoever hears of the end may end the process by that, as an error at the top of a module does: what is given back has left by then.
+    const flush = async () => this.store.flush?.();
+    answers.push(flush());
+    for (const { line } of places) line?.rejectAll(this.#closed);
     this.#renewals?.close();
     const outcomes = await Promise.allSettled(answers.map((answer) => within(limit, answer, this.store.provider)));
     await this.#thread?.close();

@@ -1005,17 +1005,23 @@ describe('a key elsewhere', () => {
     await Promise.all(others);
   });
 
-  it('a factory whose store throws is closed all the same, and says so', async () => {
-    const bug = new Error('bug in the store');
-    const wait = lock();
-    store.questions[0]!.answer(store.grant());
-    const held = await wait;
-    store.release = () => {
-      throw bug;
-    };
-    await expect(factory.close()).rejects.toBe(bug);
-    expect(held.held).toBe(false);
-  });
+  it.each(['release', 'flush'])(
+    'a factory whose store throws in %s is closed all the same, and says so',
+    async (method) => {
+      const bug = new Error('bug in the store');
+      const wait = lock();
+      store.questions[0]!.answer(store.grant());
+      const held = await wait;
+      const waiting = expect(lock()).rejects.toThrow('closed');
+      const fault = (): never => {
+        throw bug;
+      };
+      Object.assign(store, { [method]: fault });
+      await expect(factory.close()).rejects.toBe(bug);
+      await waiting;
+      expect(held.held).toBe(false);
+    },
+  );
 
   it('nonsense of a store fails the wait, which rejects, and the next in line is asked for', async () => {
     for (const nonsense of [null, Promise.resolve(null)]) {

@@ -83,6 +83,22 @@ function endedWell(ended: Ended, how: string, limit: number): void {
 
 const WAYS = { stop: STOP, signal: SIGNAL };
 
+/** What fails at the top of a module ends the process at once. */
+const UNCAUGHT: Record<string, string> = {
+  waiting: `await locks.new('busy', '60s').lock();`,
+  running: `await locks.run('mine too', '60s', ({ signal }) =>
+              new Promise((_, fail) => signal.addEventListener('abort', () => fail(signal.reason))));`,
+};
+
+const uncaught = (state: string, stop: string): string => `
+  import { ioc, lock } from 'mcube-lock';
+  await ioc.developmentSetup();
+  const locks = lock.L();
+  const say = () => undefined;
+  await locks.new('mine', '60s').lock();
+  setTimeout(async () => { ${stop} }, 100);
+  ${UNCAUGHT[state]}`;
+
 describe('a program on go_cache that is stopped', () => {
   it.each(Object.entries(WAYS))(
     'by %s gives everything up and ends, whatever it is about',
@@ -132,6 +148,25 @@ describeWithOwnRedis('a program on redis that is stopped', () => {
       }
     },
     ALL_STATES,
+  );
+
+  it.each(Object.entries(WAYS))(
+    'by %s gives back what it holds, though nobody catches what fails',
+    async (how, stop) => {
+      const [server] = servers as [RedisServer];
+      await server.cli('set', 'busy', "somebody's", 'px', '600000');
+      for (const state of Object.keys(UNCAUGHT)) {
+        const ended = await runScript(uncaught(state, stop), {
+          env: { LOCK_PROVIDER: 'redis', REDIS_ENDPOINTS: `${server.host}:${server.port}` },
+          limit: 60_000,
+        });
+        const left = await server.cli('keys', 'mine*');
+        const end = how === 'stop' ? { code: 1 } : { signal: 'SIGTERM' };
+        expect({ state, ...ended, left }).toMatchObject({ state, timedOut: false, ...end, left: '' });
+        expect(ended.stderr).toContain('lock factory');
+      }
+      await server.cli('del', 'busy');
+    },
   );
 
   it.each(Object.entries(WAYS))(

@@ -116,6 +116,8 @@ export interface LockStore {
   trouble?(ask: Ask): Error | undefined;
   /** How long to pause after a refusal before it is worth asking again, unless the queue is woken earlier. */
   pause(refusal: Refusal, attempt: number): Milliseconds;
+  /** Sends at once what it was asked in this turn of the event loop; of a store that collects that. */
+  flush?(): void;
   /** Gives back what the store has opened; finishes within `limit` milliseconds. */
   close(limit: Milliseconds): Promise<void>;
 }

@@ -46,8 +46,8 @@ export class Batch {
    */
   add(operation: Operation): void {
     // On a cluster a call is full when there are so many of one slot.
-    if (this.#collected.length === this.cap && !this.connection.cluster) this.#flush();
-    if (this.#collected.push(operation) === 1) process.nextTick(() => this.#flush());
+    if (this.#collected.length === this.cap && !this.connection.cluster) this.flush();
+    if (this.#collected.push(operation) === 1) process.nextTick(() => this.flush());
   }
 
   /**
@@ -71,7 +71,7 @@ export class Batch {
 
   /** Waits until nothing is under way, for at most `limit` milliseconds. */
   idle(limit: Milliseconds): Promise<void> {
-    this.#flush();
+    this.flush();
     return this.#flights.idle(limit);
   }
 
@@ -80,7 +80,8 @@ export class Batch {
     this.#flights.close();
   }
 
-  #flush(): void {
+  /** Sends what was collected so far. */
+  flush(): void {
     const operations = this.#collected;
     this.#collected = [];
     if (operations.length === 1) return this.#route(operations);

@@ -184,6 +184,10 @@ export class RedisStore implements LockStore, WaitHost, TurnsHost {
     return Math.min(left + 1 + 2 * Math.random(), most);
   }
 
+  flush(): void {
+    this.#batch.flush();
+  }
+
   async close(limit: Milliseconds): Promise<void> {
     for (const wait of this.#turns.waits) this.abandon(wait.ask);
     this.#foreign.close();
