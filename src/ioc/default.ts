@@ -1,7 +1,7 @@
 import { InvalidArgumentError, NotReadyError } from '../errors.js';
 import { addBuiltIn } from './built_ins.js';
 import { Ioc, type StopOptions } from './container.js';
-import type { ComponentClass } from './entry.js';
+import { entryOf, type ComponentClass } from './entry.js';
 import type { SetupOptions } from './load.js';
 import type { Namespace } from './namespace.js';
 import type { IocObject } from './object.js';
@@ -44,10 +44,10 @@ export const printDependencies = (write?: (text: string) => unknown): void => de
 
 /**
  * A component of this package, before setup with its settings at their defaults.
- * @throws {InvalidArgumentError} it is no container
+ * @throws {InvalidArgumentError} it is no container, or another component has the name there
  * @throws {NotReadyError} the container runs without it
  */
-export function builtIn<T extends IocObject>(container: Ioc, name: string): T {
+export function builtIn<T extends IocObject>(container: Ioc, type: ComponentClass<T>): T {
   if (!(container instanceof Ioc))
     throw new InvalidArgumentError(
       'container',
@@ -55,11 +55,17 @@ export function builtIn<T extends IocObject>(container: Ioc, name: string): T {
       'a container, new ioc.Ioc(), or nothing for the default one',
     );
   container.adoptBuiltIns();
-  const isThere = container
+  const { name } = entryOf('config', type);
+  const there = container
     .config()
     .entries()
-    .some((entry) => entry.name === name);
-  if (isThere) return container.config().get<T>(name);
+    .find((entry) => entry.name === name);
+  if (there) {
+    const right = `${type.name}, or a class that extends it: give yours another name()`;
+    const isOurs = there.type === type || there.type.prototype instanceof type;
+    if (!isOurs) throw new InvalidArgumentError(`component "${name}" of namespace "config"`, there.type.name, right);
+    return container.config().get<T>(name);
+  }
   throw new NotReadyError(
     `${name}: the container was set up before this component was imported; import it first, or call \`setup({ force: true })\``,
   );

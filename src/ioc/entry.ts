@@ -60,14 +60,29 @@ export function entryOf(namespace: string, component: unknown): Entry {
   };
 }
 
-/** Remembers a registered object's declared fields; setup is about to change them. */
+/** Registered objects that are set up, and by which entry: a second one would fill and start them once more. */
+const inUse = new WeakMap<IocObject, Entry>();
+
+/**
+ * Remembers a registered object's declared fields; setup is about to change them.
+ * @throws {InvalidArgumentError} it is set up already, by another container or under another namespace
+ */
 export function keep(entry: Entry): void {
-  if (entry.instance) entry.initial = fieldValues(entry.instance);
+  const { instance, namespace, name } = entry;
+  if (!instance) return;
+  if ((inUse.get(instance) ?? entry) !== entry) {
+    const right = 'one that is set up nowhere else: register its class, or an object of its own for each place';
+    throw new InvalidArgumentError(`component "${name}" of namespace "${namespace}"`, instance, right);
+  }
+  inUse.set(instance, entry);
+  entry.initial = fieldValues(instance);
 }
 
 /** Puts them back, so that the next setup finds the object as the one before did. */
 export function restore(entry: Entry): void {
-  if (entry.instance && entry.initial) putBack(entry.instance, entry.initial);
+  const { instance } = entry;
+  if (instance && entry.initial) putBack(instance, entry.initial);
+  if (instance && inUse.get(instance) === entry) inUse.delete(instance);
   entry.initial = undefined;
 }
 

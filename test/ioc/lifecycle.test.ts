@@ -309,6 +309,22 @@ describe('stop', () => {
     await expect(app.stop({ signal: AbortSignal.abort() })).rejects.toThrow(/hanging.*abandoned/);
   });
 
+  it('refuses an object that is set up elsewhere, until that is stopped', async () => {
+    const [shared, other] = [new (noted('a'))(), new Ioc()];
+    app.config().registry(shared);
+    other.config().registry(shared);
+    await app.setup();
+    for (let attempt = 0; attempt < 2; attempt += 1) {
+      await expect(other.setup()).rejects.toThrow(/^component "a" of namespace "config": .*set up nowhere else/);
+    }
+    expect(log).not.toContain('a.close');
+    await app.stop();
+    await other.setup();
+    await other.stop();
+    const steps = ['a.init', 'a.close'];
+    expect(log.filter((step) => steps.includes(step))).toEqual([...steps, ...steps]);
+  });
+
   it('leaves no rejection unheard when a step fails at once after the signal aborted', async () => {
     const unheard = jest.fn();
     process.on('unhandledRejection', unheard);

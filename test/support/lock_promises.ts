@@ -947,7 +947,8 @@ export function keepsLockPromises(provider: string, open: () => Promise<World>):
         const trying = world.ours.tryRun(newKey(), '10s', () => 1, options as never);
         await expect(trying).rejects.toThrow(`options: found "${Object.keys(options)[0]}"`);
       }
-      expect(await world.ours.tryRun(newKey(), '10s', () => 1, { renew: false })).toEqual({ ran: true, value: 1 });
+      const options = { renew: false, wait: undefined, retry: undefined };
+      expect(await world.ours.tryRun(newKey(), '10s', () => 1, options)).toEqual({ ran: true, value: 1 });
     });
 
     it('run takes options, and refuses a routine that is none', async () => {
@@ -998,6 +999,34 @@ export function keepsLockPromises(provider: string, open: () => Promise<World>):
       } finally {
         warned.mockRestore();
       }
+    });
+
+    it('await using withdraws what is still waited for: it is not taken later, and the next in line has it', async () => {
+      const key = newKey();
+      const other = await world.theirs.new(key, '10s').lock();
+      const waits: Promise<unknown>[] = [];
+      {
+        await using mine = world.ours.new(key, '10s', { renew: true });
+        waits.push(mine.lock().catch((error: unknown) => error));
+      }
+      expect(await waits[0]).toMatchObject({
+        code: 'ERR_LOCK_STATE',
+        message: expect.stringContaining('await') as unknown,
+      });
+      const next = world.ours.new(key, '10s').lock();
+      await other.unlock();
+      await (await next).unlock();
+      expect(world.ours.renewal.leases).toBe(0);
+    });
+
+    it('await using withdraws what was asked for and is not answered yet', async () => {
+      const key = newKey();
+      const asked = world.ours.new(key, '10s');
+      const outcome = asked.lock().catch((error: unknown) => error);
+      await asked[Symbol.asyncDispose]();
+      expect([await outcome, asked.held]).toEqual([expect.anything(), false]);
+      const next = await world.theirs.new(key, '10s').lock({ wait: '1s' });
+      await next.unlock();
     });
 
     it('await using tells when the lock was lost', async () => {

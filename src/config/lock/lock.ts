@@ -59,7 +59,7 @@ export class Lock implements AsyncDisposable {
    * @throws {NotObtainedError} `wait` is over, or the retry strategy gave up
    * @throws {ProviderUnreachableError} the provider gave no answer; within `wait`, if one is given
    * @throws {ProviderError} the provider refused
-   * @throws {LockStateError} this object holds already, or another call on it is waiting
+   * @throws {LockStateError} this object holds already, or another call on it is waiting; or it was disposed of meanwhile
    * @throws {LockDeadlockError} with `detectDeadlock`: it is called in a routine that holds the key
    * @throws {NotReadyError} the factory is closed, before or meanwhile
    * @throws the signal's reason, when it aborts; the lock is not taken later then
@@ -206,8 +206,9 @@ export class Lock implements AsyncDisposable {
   }
 
   /**
-   * Unlocks at the end of an `await using` block; rejects with `LockNotHeldError` if the hold was lost before that. Where neither
-   * `lock` nor `tryLock` was called the block ran without a lock, which a warning tells (`LOCK_NOT_TAKEN`).
+   * Unlocks at the end of an `await using` block; rejects with `LockNotHeldError` if the hold was lost before that. A call that
+   * still waits then rejects with `LockStateError`, and the lock is not taken later. Where neither `lock` nor `tryLock` was
+   * called the block ran without a lock, which a warning tells (`LOCK_NOT_TAKEN`).
    */
   [Symbol.asyncDispose](): Promise<void> {
     if (!this.#asked) warnNotTaken(this.key);
@@ -215,12 +216,13 @@ export class Lock implements AsyncDisposable {
   }
 
   /**
-   * Unlocks what is held, or was lost.
+   * Unlocks what is held, or was lost, and takes nothing that is waited for.
    * @returns undefined when it is done
    * @internal for routines
    */
   giveBack(): Promise<void> | undefined {
     const lease = this.#lease;
+    if (lease?.state === 'asking') this.#queues.withdraw(lease, blockEnded(this.key));
     return lease?.state === 'held' || lease?.lost ? release(this.#queues, lease) : undefined;
   }
 
@@ -284,6 +286,10 @@ function refuseIfBusy(key: string, lease: Lease | undefined): void {
 
 function notHeld(key: string, lease: Lease | undefined): LockNotHeldError {
   return lease?.notHeld ?? new LockNotHeldError(key);
+}
+
+function blockEnded(key: string): LockStateError {
+  return new LockStateError(`lock "${key}": what it was taken for ended while it was waited for; await its \`lock()\``);
 }
 
 function warnNotTaken(key: string): void {

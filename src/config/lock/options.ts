@@ -36,7 +36,7 @@ export interface LockOptions extends WaitOptions {
 }
 
 /** {@link LockOptions} of a single try, which does not wait. */
-export type TryOptions = Omit<LockOptions, 'wait' | 'retry'>;
+export type TryOptions = Omit<LockOptions, 'wait' | 'retry'> & { wait?: undefined; retry?: undefined };
 
 /** How long the key of `once` stays taken. */
 export interface OnceTimes {
@@ -158,7 +158,7 @@ function checkObject(options: unknown, known: readonly string[]): void {
   const isTable = typeof options === 'object' && options !== null && !Array.isArray(options);
   if (!isTable || options instanceof AbortSignal)
     throw new InvalidArgumentError('options', options, `an object with any of ${known.join(', ')}`);
-  const strange = Object.keys(options).find((name) => !known.includes(name));
+  const [strange] = Object.entries(options).find(([name, value]) => value !== undefined && !known.includes(name)) ?? [];
   if (strange !== undefined) throw new InvalidArgumentError('options', strange, `only ${known.join(', ')}`);
 }
 

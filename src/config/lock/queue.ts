@@ -122,6 +122,12 @@ export class KeyQueue extends Chain<Waiter> implements WaiterHost {
     this.#rest();
   }
 
+  /** Ends the wait of one in line. */
+  withdraw(claim: Claim, reason: unknown): void {
+    for (const waiter of this) if (waiter.isOf(claim)) this.#drop(waiter, reason);
+    this.serve();
+  }
+
   gaveUp(waiter: Waiter): void {
     this.#leave(waiter);
     this.serve();
@@ -313,6 +319,8 @@ export class KeyQueue extends Chain<Waiter> implements WaiterHost {
     try {
       const { retry } = waiter.terms;
       const pause = retry ? retry.next(waiter.attempts) : this.store.pause(refusal!, waiter.attempts);
+      // A promise is no pause; what becomes of it is told to nobody.
+      if (isLater<unknown>(pause)) Promise.resolve(pause).catch(() => undefined);
       // A strategy is not ours: it may have ended the wait itself.
       if (waiter.settled) return 0;
       if (typeof pause !== 'number' || Number.isNaN(pause)) {

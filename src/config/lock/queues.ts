@@ -97,6 +97,11 @@ export class Queues {
     return answer;
   }
 
+  /** Nobody wants any more what is still waited for. */
+  withdraw(claim: Claim, reason: unknown): void {
+    claim.place?.line?.withdraw(claim, reason);
+  }
+
   /**
    * Gives the lease the lifetime `ttl` from now.
    * @throws {LockNotHeldError} it is not held any more, and stays so

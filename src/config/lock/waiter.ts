@@ -89,6 +89,10 @@ export class Waiter implements Line, Link<Waiter>, Asker<Grant | Refusal>, Abort
     return this.claim.lease;
   }
 
+  isOf(claim: Claim): boolean {
+    return this.claim === claim;
+  }
+
   /** How many tries have failed. */
   get attempts(): number {
     return this.pace?.attempts ?? 0;

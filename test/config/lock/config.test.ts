@@ -58,6 +58,16 @@ describe('the component lock', () => {
       );
   });
 
+  it('L() of a container where another component has its name says which', async () => {
+    class Lock extends ioc.IocObject {}
+    container.config().registry(Lock);
+    await container.setup();
+    for (const find of [lock.L, lock.get])
+      expect(() => find(container)).toThrow(
+        /^component "lock" of namespace "config": found .*Lock.*, expected LockConfig/,
+      );
+  });
+
   it('L() of a container that was set up before the locks were imported says what to do', async () => {
     const { stdout } = await runScript(`
       import * as ioc from 'mcube-lock/ioc';

@@ -942,6 +942,18 @@ describe('a key elsewhere', () => {
     await renewing.close();
   });
 
+  it('a strategy that gives a promise, which fails later, is refused, and nothing is left unheard', async () => {
+    const unheard = jest.fn();
+    process.on('unhandledRejection', unheard);
+    const next = (): never => Promise.reject(new Error('later')) as never;
+    const refused = factory.new('k', 1_000).lock({ retry: { next } });
+    store.questions[0]!.answer(store.refuse());
+    await expect(refused).rejects.toThrow('retry.next: found');
+    await nextTurn();
+    process.off('unhandledRejection', unheard);
+    expect(unheard).not.toHaveBeenCalled();
+  });
+
   it('who has a wait ended twice harms nobody: the first end counts', async () => {
     const unheard = jest.fn();
     process.on('unhandledRejection', unheard);
