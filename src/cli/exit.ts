@@ -10,6 +10,8 @@ export const EXIT = {
   unavailable: 69,
   /** EX_SOFTWARE: the lock was lost while the command ran, or something else that should not be. */
   software: 70,
+  /** EX_IOERR: what it had to say could not be written. */
+  ioerr: 74,
   /** EX_TEMPFAIL: the lock was not obtained. */
   tempfail: 75,
   /** EX_CONFIG: the configuration is wrong. */

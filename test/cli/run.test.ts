@@ -4,9 +4,9 @@ import { describe, expect, it } from '@jest/globals';
 import { ioc } from 'mcube-lock';
 import { COMMANDS } from '../../src/cli/commands.js';
 import { ending } from '../../src/cli/exit.js';
-import { PROJECT } from '../support/child.js';
+import { PROJECT, runChild } from '../support/child.js';
 import { tempDir } from '../support/temp_dir.js';
-import { program, say } from './terminal.js';
+import { PROGRAM, program, say } from './terminal.js';
 
 describe('the command line', () => {
   it('tells its commands and options, for all and for each', async () => {
@@ -78,6 +78,17 @@ describe('the built program', () => {
 
   it('begins with the line that lets a shell run it', async () => {
     expect(readFileSync(join(PROJECT, 'dist/cli/main.js'), 'utf8')).toMatch(/^#!\/usr\/bin\/env node\n/);
+  });
+
+  it('says in a line that it could not write, and is content with a reader that has seen enough', async () => {
+    const shell = (line: string) =>
+      runChild('sh', ['-c', line, process.execPath, PROGRAM], { cwd: join(PROJECT, 'test') });
+    const full = await shell('"$0" "$1" config >/dev/full');
+    expect(full).toMatchObject({
+      code: 74,
+      stderr: expect.stringMatching(/^mcube-lock: could not write .*ENOSPC.*\n$/),
+    });
+    expect(await shell('"$0" "$1" config | true')).toMatchObject({ code: 0, stderr: '' });
   });
 
   it('tells wrong usage on stderr alone', async () => {

@@ -132,6 +132,9 @@ const typed: number = lock.L().new('typed', '1s').ttl;
 const outcome: Promise<string> = lock.L().run('typed', 1_000, async ({ signal, fence }) => signal.aborted + String(fence));
 // @ts-expect-error a key is text
 lock.L().new(42, '1s');
+// @ts-expect-error redis needs a client
+export const without = () => lock.open({ provider: 'redis' });
+export const either = (provider: lock.ProviderName, client: lock.RedisClient) => lock.open({ provider, client });
 export { outcome, typed };
 `;
 

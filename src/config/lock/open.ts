@@ -14,15 +14,21 @@ import {
   type StoreCopy,
 } from './provider/index.js';
 
-/** What `open` takes. */
-export interface OpenOptions {
-  /** Where the locks live. */
-  provider: ProviderName;
-  /**
-   * For `redis`: a client that the application has. Its settings are taken for a connection of our own; it
-   * is never subscribed on, never closed by us, and itself not even connected.
-   */
-  client?: RedisClient | undefined;
+/** What `open` takes: where the locks live, and what else is to be said. */
+export type OpenOptions = FurtherOptions &
+  (
+    | {
+        provider: 'redis';
+        /**
+         * A client that the application has. Its settings are taken for a connection of our own; it is never subscribed on,
+         * never closed by us, and itself not even connected.
+         */
+        client: RedisClient;
+      }
+    | { provider: Exclude<ProviderName, 'redis'>; client?: RedisClient | undefined }
+  );
+
+interface FurtherOptions {
   /** Put before every key. */
   prefix?: string | undefined;
   /** The longest wait of a lock that has none of its own; without limit when left out. */

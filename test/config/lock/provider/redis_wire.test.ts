@@ -383,7 +383,9 @@ describe('what is on Redis', () => {
     expect(() => lock.open({ provider: 'etcd' as never })).toThrow(
       /provider: found "etcd", expected one of "go_cache", "redis"/,
     );
-    expect(() => lock.open({ provider: 'redis' })).toThrow(/client: found undefined, expected an ioredis client/);
+    expect(() => lock.open({ provider: 'redis' } as never)).toThrow(
+      /client: found undefined, expected an ioredis client/,
+    );
     expect(() => lock.open({ provider: 'redis', client: {} as never })).toThrow(lock.InvalidArgumentError);
     expect(() => lock.open({ provider: 'go_cache', ttl: 5 } as never)).toThrow(/only provider, client/);
     const redisOf = (options: object) => () => lock.open({ provider: 'redis', client: redis, ...options });
