@@ -86,6 +86,22 @@ describeWithOwnRedis('locks behind Sentinel', () => {
     });
   });
 
+  it('Sentinels that do not know the master, are none, or are not there are told as that, with their address', async () => {
+    const cases = [
+      [group.sentinels[0]!, 'other', /No such master.*; name it as they do/],
+      [group.master, 'any', /unknown command.*; that is a Redis and no Sentinel/],
+      [{ host: '127.0.0.1', port: 1 }, 'any', /: Connection is closed\.\)?$/],
+    ] as const;
+    for (const [{ host, port }, name, why] of cases) {
+      const client = new Redis({ sentinels: [{ host, port }], name, lazyConnect: true });
+      await using locks = lock.open({ provider: 'redis', client, commandTimeout: '1s' });
+      const trying = locks.new('k', '10s').tryLock();
+      const failed = await trying.catch((error: Error) => error.message);
+      expect(failed).toContain(`no Sentinel (${host}:${port}) names a master "${name}"`);
+      expect(failed).toMatch(why);
+    }
+  });
+
   it('a master that is demoted while it is connected is left for the new one', async () => {
     const held = await ours.new('k', '60s').lock();
     const waiting = theirs.new('k', '60s').lock({ wait: '40s' });

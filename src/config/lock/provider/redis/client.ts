@@ -194,16 +194,42 @@ export function placeOf(client: RedisClient): string {
   return `${path ?? `${host}:${port}`}${tls ? ' over TLS' : ''}`;
 }
 
-/** Hears why a connection is not made; of a Cluster ioredis tells no address there: which nodes have failed is said behind it. */
+/** Hears why a connection is not made, with the address, which ioredis does not always tell. */
 export function onTrouble(client: RedisClient, told: (why: Error) => void): void {
   const failed = new Set<string>();
   client.on('node error', (_: Error, node: string) => failed.add(node));
   client.on('error', (error: Error) => {
     const why = plain(error);
-    if (failed.size > 0) why.message += ` (${[...failed].sort().join(', ')})`;
+    why.message = located(client, why, failed);
     told(why);
   });
 }
+
+/** @param failed the nodes of a cluster that did not answer */
+function located(client: RedisClient, { message, code }: NodeJS.ErrnoException, failed: ReadonlySet<string>): string {
+  if (isCluster(client)) return failed.size > 0 ? `${message} (${[...failed].sort().join(', ')})` : message;
+  const { sentinels, name, port } = client.options;
+  const [, said] = OF_SENTINELS.exec(message) ?? [];
+  if (sentinels && said !== undefined) {
+    const [, hint = ''] = SENTINEL_HINTS.find(([answer]) => answer.test(said)) ?? [];
+    const asked = sentinels.map((one) => `${one.host}:${one.port}`).join(', ');
+    return `no Sentinel (${asked}) names a master ${JSON.stringify(name)}: ${said}${hint}`;
+  }
+  const isBare = code !== undefined && !message.includes(String(port));
+  return isBare ? `${message} (${placeOf(client)})` : message;
+}
+
+/** What ioredis says when none has helped: reachable or not, it was asked, and the last answer is what matters. */
+const OF_SENTINELS = /^All sentinels are unreachable.*Last error: (.*)$/s;
+
+/** What would be right where a Sentinel does not say it. */
+const SENTINEL_HINTS: readonly (readonly [answer: RegExp, hint: string])[] = [
+  [/No such master/, '; name it as they do, with master_name in [redis] or the name of the client'],
+  [
+    /unknown command/,
+    '; that is a Redis and no Sentinel: leave master_name out of [redis], or sentinels out of the client',
+  ],
+];
 
 /** The error without what ioredis hangs on it: the arguments of a refused AUTH are there, with the password. */
 export function plain(error: unknown): Error {
