@@ -1,7 +1,7 @@
 import { InvalidArgumentError, NotReadyError } from '../errors.js';
 import { addBuiltIn } from './built_ins.js';
 import { Ioc, type StopOptions } from './container.js';
-import { entryOf, type ComponentClass } from './entry.js';
+import type { ComponentClass } from './entry.js';
 import type { SetupOptions } from './load.js';
 import type { Namespace } from './namespace.js';
 import type { IocObject } from './object.js';
@@ -55,7 +55,7 @@ export function builtIn<T extends IocObject>(container: Ioc, type: ComponentClas
       'a container, new ioc.Ioc(), or nothing for the default one',
     );
   container.adoptBuiltIns();
-  const { name } = entryOf('config', type);
+  const name = (type.prototype as T).name();
   const there = container
     .config()
     .entries()

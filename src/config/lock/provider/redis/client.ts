@@ -208,14 +208,14 @@ export function onTrouble(client: RedisClient, told: (why: Error) => void): void
 /** @param failed the nodes of a cluster that did not answer */
 function located(client: RedisClient, { message, code }: NodeJS.ErrnoException, failed: ReadonlySet<string>): string {
   if (isCluster(client)) return failed.size > 0 ? `${message} (${[...failed].sort().join(', ')})` : message;
-  const { sentinels, name, port } = client.options;
+  const { sentinels, name, path, port } = client.options;
   const [, said] = OF_SENTINELS.exec(message) ?? [];
   if (sentinels && said !== undefined) {
     const [, hint = ''] = SENTINEL_HINTS.find(([answer]) => answer.test(said)) ?? [];
     const asked = sentinels.map((one) => `${one.host}:${one.port}`).join(', ');
     return `no Sentinel (${asked}) names a master ${JSON.stringify(name)}: ${said}${hint}`;
   }
-  const isBare = code !== undefined && !message.includes(String(port));
+  const isBare = code !== undefined && !message.includes(path ?? String(port));
   return isBare ? `${message} (${placeOf(client)})` : message;
 }
 
