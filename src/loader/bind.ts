@@ -2,7 +2,7 @@ import { InvalidArgumentError } from '../errors.js';
 import { ConfigError, type Mistake } from './errors.js';
 import { fields, type AnyClass } from './field.js';
 import { put } from './fill.js';
-import { strangeKeys, strangeSections } from './strange.js';
+import { sharedVariables, strangeKeys, strangeSections } from './strange.js';
 import { readTable, type Setting } from './settings.js';
 import type { Source } from './source.js';
 
@@ -34,6 +34,7 @@ export function bind(sources: readonly Source[], components: readonly Component[
     settings.set(type, ofType.set(name, readTable(fields(type), levels, name, mistakes)));
   }
   mistakes.push(...strangeSections(sources, components), ...strangeKeys(sources, components));
+  mistakes.push(...sharedVariables(sources, components));
   if (mistakes.length > 0) throw new ConfigError(once(mistakes));
   return {
     fill(name, object) {

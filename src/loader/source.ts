@@ -84,6 +84,11 @@ export class TextSource implements Source {
   section(component: string): Level {
     return new TextLevel(this, component, '');
   }
+
+  /** A variable, as messages name it. */
+  shown(name: string): string {
+    return `${this.kind} ${name}`;
+  }
 }
 
 class TextLevel implements Level {
@@ -96,7 +101,7 @@ class TextLevel implements Level {
   find({ key }: Field): Found | undefined {
     const name = envName(this.component, this.path + key, this.of.prefix);
     const text = Object.hasOwn(this.of.texts, name) ? this.of.texts[name] : undefined;
-    return text ? { raw: text, isText: true, source: `${this.of.kind} ${name}` } : undefined;
+    return text ? { raw: text, isText: true, source: this.of.shown(name) } : undefined;
   }
 
   inside({ key }: Field): Level {

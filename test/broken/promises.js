@@ -1883,6 +1883,14 @@ export const BROKEN = [
     only: 'withdraws what is still waited for',
   },
   {
+    promise: 'a variable that is given fills the fields of one component',
+    file: 'src/loader/bind.ts',
+    from: '  mistakes.push(...sharedVariables(sources, components));\n',
+    to: '',
+    tests: ['test/loader/refusals.test.ts'],
+    only: 'fields of two components',
+  },
+  {
     promise: 'an object is set up in one container at a time',
     file: 'src/ioc/entry.ts',
     from: '  inUse.set(instance, entry);\n',

@@ -51,6 +51,38 @@ describe('a configuration that is wrong', () => {
     );
   });
 
+  it('names a variable that fills fields of two components, if it is given', async () => {
+    class Size {
+      @text({ about: 'x' }) size = '';
+    }
+    class PoolSize {
+      @text({ about: 'x' }) poolSize = '';
+    }
+    class Inner {
+      @table(Size, { about: 'x' }) pool = new Size();
+    }
+    await using dir = await tempDir({ '.env': 'STORE_POOL_SIZE=5\n' });
+    const components = [
+      { name: 'store', type: PoolSize },
+      { name: 'store_pool', type: Size },
+      { name: 'store', type: Inner },
+    ];
+    const bind = (request: LoadRequest) => () => readConfiguration({ cwd: dir.path, ...request }).bind(components);
+    expect(bind({ env: { enabled: false } })).not.toThrow();
+    expect(bind({})).toThrow(
+      expect.objectContaining({
+        mistakes: [
+          expect.objectContaining({
+            key: 'store_pool.size',
+            source: '.env: STORE_POOL_SIZE',
+            found: 'a variable that fills store.pool_size as well',
+          }),
+          expect.objectContaining({ key: 'store.pool.size' }),
+        ],
+      }),
+    );
+  });
+
   it('names a mistyped key of any kind', async () => {
     const suggest = async (key: string) =>
       (await refusal(Lock, { files: { 'a.toml': `[lock]\n${key} = 1` } }, 'lock')).mistakes[0]?.suggestion;
