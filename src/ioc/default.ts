@@ -1,5 +1,5 @@
 import { InvalidArgumentError, NotReadyError } from '../errors.js';
-import { addBuiltIn } from './built_ins.js';
+import { addBuiltIn, builtInTypes } from './built_ins.js';
 import { Ioc, type StopOptions } from './container.js';
 import type { ComponentClass } from './entry.js';
 import type { SetupOptions } from './load.js';
@@ -47,7 +47,7 @@ export const printDependencies = (write?: (text: string) => unknown): void => de
  * @throws {InvalidArgumentError} it is no container, or another component has the name there
  * @throws {NotReadyError} the container runs without it
  */
-export function builtIn<T extends IocObject>(container: Ioc, type: ComponentClass<T>): T {
+export function builtIn<T extends IocObject>(container: Ioc, name: string): T {
   if (!(container instanceof Ioc))
     throw new InvalidArgumentError(
       'container',
@@ -55,20 +55,20 @@ export function builtIn<T extends IocObject>(container: Ioc, type: ComponentClas
       'a container, new ioc.Ioc(), or nothing for the default one',
     );
   container.adoptBuiltIns();
-  const name = (type.prototype as T).name();
   const there = container
     .config()
     .entries()
     .find((entry) => entry.name === name);
-  if (there) {
-    const right = `${type.name}, or a class that extends it: give yours another name()`;
-    const isOurs = there.type === type || there.type.prototype instanceof type;
-    if (!isOurs) throw new InvalidArgumentError(`component "${name}" of namespace "config"`, there.type.name, right);
-    return container.config().get<T>(name);
+  if (!there)
+    throw new NotReadyError(
+      `${name}: the container was set up before this component was imported; import it first, or call \`setup({ force: true })\``,
+    );
+  const ours = builtInTypes(name);
+  if (ours.length > 0 && !ours.some((type) => there.type === type || there.type.prototype instanceof type)) {
+    const right = `${ours.map((type) => type.name).join(' or ')}, or a class that extends it: give yours another name()`;
+    throw new InvalidArgumentError(`component "${name}" of namespace "config"`, there.type.name, right);
   }
-  throw new NotReadyError(
-    `${name}: the container was set up before this component was imported; import it first, or call \`setup({ force: true })\``,
-  );
+  return container.config().get<T>(name);
 }
 
 /**

@@ -20,5 +20,5 @@ export function C(container: Ioc = defaultIoc): Cache {
 
 /** The component with its settings, before setup at their defaults. */
 export function get(container: Ioc = defaultIoc): GoCacheConfig {
-  return builtIn(container, GoCacheConfig);
+  return builtIn(container, 'go_cache');
 }

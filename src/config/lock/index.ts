@@ -14,7 +14,7 @@ export function L(container: Ioc = defaultIoc): LockFactory {
 
 /** The component with its settings, before setup at their defaults. */
 export function get(container: Ioc = defaultIoc): LockConfig {
-  return builtIn(container, LockConfig);
+  return builtIn(container, 'lock');
 }
 
 export { InvalidArgumentError, IocError, NotReadyError } from '../../errors.js';

@@ -82,7 +82,7 @@ export class Lock implements AsyncDisposable {
    * @throws {NotObtainedError} another has the key, or others of this process stand in line for it
    * @throws {ProviderUnreachableError} the provider gave no answer within its time limit for one command
    * @throws {ProviderError} the provider refused
-   * @throws {LockStateError} this object holds already, or another call on it is waiting
+   * @throws {LockStateError} this object holds already, or another call on it is waiting; or it was disposed of meanwhile
    * @throws {NotReadyError} the factory is closed, before or meanwhile
    * @throws the signal's reason, when it aborts; the lock is not taken later then
    * @see Go: Lock.TryLock

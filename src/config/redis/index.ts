@@ -20,5 +20,5 @@ export function client(container: Ioc = defaultIoc): RedisClient {
 
 /** The component with its settings, before setup at their defaults. */
 export function get(container: Ioc = defaultIoc): RedisConfig {
-  return builtIn(container, RedisConfig);
+  return builtIn(container, 'redis');
 }

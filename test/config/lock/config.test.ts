@@ -49,6 +49,7 @@ describe('the component lock', () => {
     await container.setup();
     expect(lock.L(container)).toBe(lock.L(container));
     expect(lock.get(container)).toBe(container.config().get('lock'));
+    expect(ioc.builtIn(container, 'lock')).toBe(lock.get(container));
   });
 
   it('L() of what is no container is refused', () => {
