@@ -12,7 +12,9 @@ export const builtIns: BuiltIn[] = [];
 
 /** Those of a name: of configuration, where this library has its own. */
 export function builtInTypes(name: string): ComponentClass[] {
-  const ours = builtIns.filter(({ namespace, type }) => namespace === 'config' && (type.prototype as IocObject).name() === name);
+  const ours = builtIns.filter(
+    ({ namespace, type }) => namespace === 'config' && (type.prototype as IocObject).name() === name,
+  );
   return ours.map(({ type }) => type);
 }
 

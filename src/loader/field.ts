@@ -102,13 +102,14 @@ function fieldsOn(prototype: unknown): readonly Field[] {
 
 /** Two fields with one TOML key, or with one name in the environment (`pool.size` and `pool_size`). */
 function collide(a: Field, b: Field): boolean {
-  const names = new Set(leaves(a));
-  return leaves(b).some((name) => names.has(name));
+  const names = new Set(keysOf(a).map((key) => envName('', key)));
+  return keysOf(b).some((key) => names.has(envName('', key)));
 }
 
-function leaves({ key, shape }: Field): string[] {
-  const inside = shape.form === 'table' ? fields(shape.type).flatMap(leaves) : [];
-  return [envName('', key), ...inside.map((name) => envName(key, name))];
+/** The key of a field, and of each inside it, as messages and the environment name them: `pool`, `pool.size`. */
+export function keysOf({ key, shape }: Field): string[] {
+  const inside = shape.form === 'table' ? fields(shape.type).flatMap(keysOf) : [];
+  return [key, ...inside.map((inner) => `${key}.${inner}`)];
 }
 
 function kindText(shape: Shape): string {

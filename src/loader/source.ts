@@ -85,9 +85,10 @@ export class TextSource implements Source {
     return new TextLevel(this, component, '');
   }
 
-  /** A variable, as messages name it. */
-  shown(name: string): string {
-    return `${this.kind} ${name}`;
+  /** What a variable says. */
+  given(name: string): Found | undefined {
+    const text = Object.hasOwn(this.texts, name) ? this.texts[name] : undefined;
+    return text ? { raw: text, isText: true, source: `${this.kind} ${name}` } : undefined;
   }
 }
 
@@ -99,9 +100,7 @@ class TextLevel implements Level {
   ) {}
 
   find({ key }: Field): Found | undefined {
-    const name = envName(this.component, this.path + key, this.of.prefix);
-    const text = Object.hasOwn(this.of.texts, name) ? this.of.texts[name] : undefined;
-    return text ? { raw: text, isText: true, source: this.of.shown(name) } : undefined;
+    return this.of.given(envName(this.component, this.path + key, this.of.prefix));
   }
 
   inside({ key }: Field): Level {

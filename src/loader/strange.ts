@@ -1,6 +1,6 @@
 import type { Component } from './bind.js';
 import type { Mistake } from './errors.js';
-import { envName, fields, tableType, type AnyClass, type Field } from './field.js';
+import { envName, fields, keysOf, tableType, type AnyClass, type Field } from './field.js';
 import { Wrong } from './kind.js';
 import { isTable, kindOf } from './shown.js';
 import { TableLevel, TableSource, TextSource, type Source } from './source.js';
@@ -41,34 +41,25 @@ export function strangeSections(sources: readonly Source[], components: readonly
 
 /** Variables that are given and fill fields of two components, such as `A_B_C`, for `b_c` of `a` and for `c` of `a_b`. */
 export function sharedVariables(sources: readonly Source[], components: readonly Component[]): Mistake[] {
-  const given = sources.filter((source) => source instanceof TextSource);
-  return given.flatMap((source) => {
-    const owners = new Map<string, string>();
-    return components.flatMap(({ name, type }) =>
-      keysOf(fields(type)).flatMap((path): Mistake[] => {
-        const [key, variable] = [`${name}.${path}`, envName(name, path, source.prefix)];
-        const owner = owners.get(variable) ?? key;
-        owners.set(variable, owner);
-        if (owner === key || !source.texts[variable]) return [];
-        const found = `a variable that fills ${owner} as well`;
-        return [
-          {
-            key,
-            source: source.shown(variable),
-            found,
-            right: 'one for each: give the component or the field another name',
-          },
-        ];
-      }),
-    );
-  });
-}
-
-/** Those of tables after the key of the table. */
-function keysOf(some: readonly Field[]): string[] {
-  return some.flatMap(({ key, shape }) =>
-    shape.form === 'table' ? keysOf(fields(shape.type)).map((inner) => `${key}.${inner}`) : [key],
+  const mistakes: Mistake[] = [];
+  const keys = components.flatMap(({ name, type }) =>
+    fields(type)
+      .flatMap(keysOf)
+      .map((key) => [name, key] as const),
   );
+  for (const source of sources.filter((one) => one instanceof TextSource)) {
+    const owners = new Map<string, string>();
+    for (const [name, inner] of keys) {
+      const [key, variable] = [`${name}.${inner}`, envName(name, inner, source.prefix)];
+      const owner = owners.get(variable) ?? key;
+      owners.set(variable, owner);
+      const given = owner === key ? undefined : source.given(variable);
+      const found = `a variable that fills ${owner} as well`;
+      const right = 'one for each: give the component or the field another name';
+      if (given) mistakes.push({ key, source: given.source, found, right });
+    }
+  }
+  return mistakes;
 }
 
 /**
