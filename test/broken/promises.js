@@ -1570,10 +1570,18 @@ export const BROKEN = [
   {
     promise: 'what is asked on the answers to many leaves in halves',
     file: lock('provider/redis/flights.ts'),
-    from: 'const FEW = 2;',
-    to: 'const FEW = 0;',
+    from: 'this.#underWay.length === 1;',
+    to: 'this.#underWay.length === 0;',
     tests: ['test/config/lock/provider/redis_wire.test.ts'],
     only: 'on the answers to many',
+  },
+  {
+    promise: 'what is asked on answers that come together leaves call by call',
+    file: lock('provider/redis/flights.ts'),
+    from: 'this.#hasTold = true;',
+    to: 'this.#hasTold = false;',
+    tests: ['test/config/lock/provider/redis_wire.test.ts'],
+    only: 'on answers that come together',
   },
   {
     promise: 'what was given up is not sent on to another master behind its undoing',

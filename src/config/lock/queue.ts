@@ -133,10 +133,9 @@ export class KeyQueue extends Chain<Waiter> implements WaiterHost {
     this.serve();
   }
 
-  answered(waiter: Waiter, answer: Grant | Refusal): void {
+  answered(waiter: Waiter, answer: Grant | Refusal, now = performance.now()): void {
     // A store of the application's own may tell it twice, and nonsense.
     if (waiter !== this.#asking) return;
-    const now = performance.now();
     try {
       this.#answered(waiter, answer, now);
     } catch (error) {

@@ -10,7 +10,7 @@ import { keepSettlers, letSettlersGo, settlers } from './settlers.js';
 /** What a waiter tells the queue it stands in. */
 export interface WaiterHost {
   /** The store has answered its question. */
-  answered(waiter: Waiter, answer: Grant | Refusal): void;
+  answered(waiter: Waiter, answer: Grant | Refusal, now?: Milliseconds): void;
   /** Its question stays without an answer. */
   failed(waiter: Waiter, error: unknown): void;
   /** The store gives it the key. */
@@ -82,7 +82,7 @@ export class Waiter implements Line, Link<Waiter>, Asker<Grant | Refusal>, Abort
 
   /** When it came, on `performance.now()`. */
   get since(): Milliseconds {
-    return typeof this.#pace === 'number' ? this.#pace : this.paced.since;
+    return typeof this.#pace === 'number' ? this.#pace : this.pace.since;
   }
 
   get lease(): Lease {
@@ -95,40 +95,41 @@ export class Waiter implements Line, Link<Waiter>, Asker<Grant | Refusal>, Abort
 
   /** How many tries have failed. */
   get attempts(): number {
-    return this.pace?.attempts ?? 0;
+    return this.knownPace?.attempts ?? 0;
   }
 
   set attempts(attempts: number) {
-    this.paced.attempts = attempts;
+    this.pace.attempts = attempts;
   }
 
   /** Not to ask again before this time, on `performance.now()`. */
   get notBefore(): Milliseconds {
-    return this.pace?.notBefore ?? 0;
+    return this.knownPace?.notBefore ?? 0;
   }
 
   set notBefore(time: Milliseconds) {
-    if (this.pace || time > 0) this.paced.notBefore = time;
+    if (this.knownPace || time > 0) this.pace.notBefore = time;
   }
 
   /** How many of its last tries were granted too late to be of use. */
   get late(): number {
-    return this.pace?.late ?? 0;
+    return this.knownPace?.late ?? 0;
   }
 
   set late(late: number) {
-    if (this.pace || late > 0) this.paced.late = late;
+    if (this.knownPace || late > 0) this.pace.late = late;
   }
 
   private get host(): WaiterHost {
     return this.claim.place!.line!;
   }
 
-  private get pace(): Pace | undefined {
+  private get knownPace(): Pace | undefined {
     return typeof this.#pace === 'object' ? this.#pace : undefined;
   }
 
-  private get paced(): Pace {
+  /** Made when it is first wanted. */
+  private get pace(): Pace {
     if (typeof this.#pace === 'object') return this.#pace;
     return (this.#pace = new Pace(this.#pace ?? performance.now()));
   }
@@ -137,8 +138,8 @@ export class Waiter implements Line, Link<Waiter>, Asker<Grant | Refusal>, Abort
     return this.next !== undefined;
   }
 
-  answered(answer: Grant | Refusal): void {
-    this.host.answered(this, answer);
+  answered(answer: Grant | Refusal, now?: Milliseconds): void {
+    this.host.answered(this, answer, now);
   }
 
   failed(error: unknown): void {
@@ -186,7 +187,7 @@ export class Waiter implements Line, Link<Waiter>, Asker<Grant | Refusal>, Abort
   }
 
   tickAfter(ms: number): void {
-    this.paced.tick = setTimeout(() => this.host.tick(this), timerDelay(ms));
+    this.pace.tick = setTimeout(() => this.host.tick(this), timerDelay(ms));
   }
 
   /** Whether its signal is aborted already, though that may not have been told: other listeners may be in front of it. */
@@ -201,7 +202,7 @@ export class Waiter implements Line, Link<Waiter>, Asker<Grant | Refusal>, Abort
   }
 
   private armEnd(end: Milliseconds, now: Milliseconds): void {
-    this.paced.end = setTimeout(
+    this.pace.end = setTimeout(
       () => {
         const later = performance.now();
         // A timer may fire up to a millisecond early, and a long wait takes several timers.

@@ -1,3 +1,5 @@
+// The global one is a getter, which costs as much as the length of a word.
+import { Buffer } from 'node:buffer';
 import { Command } from 'ioredis';
 
 /** Who is told what became of a command. */

@@ -11,8 +11,11 @@ export function isLater<T>(answer: Answer<T> | undefined): answer is PromiseLike
 
 /** Who is told an answer that was not there yet: what a promise does, without one for each question. */
 export interface Asker<T> {
-  /** The answer is there. */
-  answered(answer: T): void;
+  /**
+   * The answer is there.
+   * @param now on `performance.now()`; for who has many answers to tell, one look at the clock will do
+   */
+  answered(answer: T, now?: Milliseconds): void;
   /** It will not come: why. */
   failed(error: unknown): void;
 }

@@ -5,7 +5,7 @@ import { Redis } from 'ioredis';
 import { lock } from 'mcube-lock';
 import { sharedRedis, uniquePrefix } from '../../../support/redis_server.js';
 import { scriptsSent } from '../../../support/command_count.js';
-import { eventually, undisturbed } from '../../../support/time.js';
+import { eventually, stall, undisturbed } from '../../../support/time.js';
 
 /** What a Go service does, after the scripts of mcube v2's ioc/config/lock: compare, then act, in one step. */
 class GoClient {
@@ -270,6 +270,22 @@ describe('what is on Redis', () => {
     const visit = async (key: string): Promise<void> => (await locks.new(key, '60s').lock()).unlock();
     await Promise.all(Array.from({ length: 64 }, (_, n) => visit(`each ${n}`)));
     expect(scripts.texts).toHaveLength(1 + 2);
+  });
+
+  it('what is asked on answers that come together leaves call by call, so that the server works meanwhile', async () => {
+    await (await locks.new('warm', '60s').lock()).unlock();
+    using scripts = scriptsSent('call');
+    const visit = async (key: string): Promise<void> => (await locks.new(key, '60s').lock()).unlock();
+    const visits: Promise<void>[] = [];
+    for (const call of [1, 2, 3]) {
+      visits.push(...[1, 2, 3].map((n) => visit(`call ${call} ${n}`)));
+      // It has left then, and no answer was read yet.
+      await new Promise<void>((resolve) => process.nextTick(resolve));
+    }
+    expect(scripts.texts).toHaveLength(3);
+    stall(100);
+    await Promise.all(visits);
+    expect(scripts.texts).toHaveLength(3 + 3);
   });
 
   it('many locks of one moment leave as so many commands as batchCap asks for', async () => {

@@ -2,6 +2,7 @@ import type { Cluster, ClusterOptions, Redis, RedisOptions } from 'ioredis';
 import type { Milliseconds } from '../../../../duration.js';
 import { Connector } from '../../../redis/connector.js';
 import { inTime } from './at_most.js';
+import { hinted } from './hints.js';
 import { isReplyError } from './reply_error.js';
 
 /** An ioredis client of the application, for a standalone server, Sentinel or a Cluster. */
@@ -211,9 +212,8 @@ function located(client: RedisClient, { message, code }: NodeJS.ErrnoException, 
   const { sentinels, name, path, port } = client.options;
   const [, said] = OF_SENTINELS.exec(message) ?? [];
   if (sentinels && said !== undefined) {
-    const [, hint = ''] = SENTINEL_HINTS.find(([answer]) => answer.test(said)) ?? [];
     const asked = sentinels.map((one) => `${one.host}:${one.port}`).join(', ');
-    return `no Sentinel (${asked}) names a master ${JSON.stringify(name)}: ${said}${hint}`;
+    return `no Sentinel (${asked}) names a master ${JSON.stringify(name)}: ${hinted(said)}`;
   }
   const isBare = code !== undefined && !message.includes(path ?? String(port));
   return isBare ? `${message} (${placeOf(client)})` : message;
@@ -221,15 +221,6 @@ function located(client: RedisClient, { message, code }: NodeJS.ErrnoException, 
 
 /** What ioredis says when none has helped: reachable or not, it was asked, and the last answer is what matters. */
 const OF_SENTINELS = /^All sentinels are unreachable.*Last error: (.*)$/s;
-
-/** What would be right where a Sentinel does not say it. */
-const SENTINEL_HINTS: readonly (readonly [answer: RegExp, hint: string])[] = [
-  [/No such master/, '; name it as they do, with master_name in [redis] or the name of the client'],
-  [
-    /unknown command/,
-    '; that is a Redis and no Sentinel: leave master_name out of [redis], or sentinels out of the client',
-  ],
-];
 
 /** The error without what ioredis hangs on it: the arguments of a refused AUTH are there, with the password. */
 export function plain(error: unknown): Error {

@@ -90,6 +90,10 @@ export class RedisStore implements LockStore, WaitHost, TurnsHost {
     );
   }
 
+  get now(): Milliseconds | undefined {
+    return this.#batch.now;
+  }
+
   deadline(sent: Milliseconds, ttl: Milliseconds): Milliseconds {
     return sent + ttl - DRIFT - ttl * DRIFT_RATE;
   }

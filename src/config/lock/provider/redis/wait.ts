@@ -7,6 +7,8 @@ import type { Visit } from './fences.js';
 
 /** Whom a wait brings the replies to its questions. */
 export interface WaitHost {
+  /** The time, on `performance.now()`, while many answers are told together. */
+  readonly now: Milliseconds | undefined;
   replied(wait: Wait, reply: unknown, operation: Operation): void;
 }
 
@@ -112,7 +114,7 @@ export class Wait implements Receiver {
   tell(answer: Grant | RedisRefusal): void {
     const { asker } = this;
     this.asker = undefined;
-    asker?.answered(answer);
+    asker?.answered(answer, this.host.now);
   }
 
   standInLine(channel: string, wid: string, block: number): void {
