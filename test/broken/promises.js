@@ -1812,8 +1812,8 @@ export const BROKEN = [
     promise: 'an answer that is told twice is heard once',
     file: lock('queue.ts'),
     from: `    if (waiter !== this.#asking) return;
-    const now`,
-    to: '    const now',
+    try`,
+    to: '    try',
     tests: [QUEUE],
     only: 'told twice',
   },
