@@ -408,7 +408,7 @@ describe('the validity of a lease that was handed over', () => {
     plain: true,
     memo: undefined,
   };
-  const host = { now: undefined, replied: () => undefined };
+  const host = { replied: () => undefined };
 
   it('is counted from when it was given at the earliest, not from when the message arrived', () => {
     const wait = new Wait(ask, undefined, host);

@@ -38,6 +38,9 @@ describe('what is on Redis', () => {
     await redis.quit();
   });
 
+  /** Takes a key and gives it back. */
+  const visit = async (key: string): Promise<void> => (await locks.new(key, '60s').lock()).unlock();
+
   it('is one string at exactly prefix + key: the token, then the metadata, with the ttl in milliseconds', async () => {
     const held = await locks.new('order:42', '10s', { metadata: '{"host":"a"}' }).lock();
     expect(await redis.type(`${prefix}order:42`)).toBe('string');
@@ -267,7 +270,6 @@ describe('what is on Redis', () => {
   it('what is asked on the answers to many leaves in halves, so that the server works meanwhile', async () => {
     await (await locks.new('warm', '60s').lock()).unlock();
     using scripts = scriptsSent('each');
-    const visit = async (key: string): Promise<void> => (await locks.new(key, '60s').lock()).unlock();
     await Promise.all(Array.from({ length: 64 }, (_, n) => visit(`each ${n}`)));
     expect(scripts.texts).toHaveLength(1 + 2);
   });
@@ -275,7 +277,6 @@ describe('what is on Redis', () => {
   it('what is asked on answers that come together leaves call by call, so that the server works meanwhile', async () => {
     await (await locks.new('warm', '60s').lock()).unlock();
     using scripts = scriptsSent('call');
-    const visit = async (key: string): Promise<void> => (await locks.new(key, '60s').lock()).unlock();
     const visits: Promise<void>[] = [];
     for (const call of [1, 2, 3]) {
       visits.push(...[1, 2, 3].map((n) => visit(`call ${call} ${n}`)));

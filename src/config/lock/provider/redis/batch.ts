@@ -69,11 +69,6 @@ export class Batch {
     });
   }
 
-  /** As that of the flights. */
-  get now(): Milliseconds | undefined {
-    return this.#flights.now;
-  }
-
   /** Waits until nothing is under way, for at most `limit` milliseconds. */
   idle(limit: Milliseconds): Promise<void> {
     this.flush();

@@ -37,8 +37,6 @@ export class Flights {
   #closed = false;
   /** Whether an answer was told in this turn of the event loop, and others may have come with it. */
   #hasTold = false;
-  /** The time, on `performance.now()`, while many answers are told together; undefined at any other time. */
-  now: Milliseconds | undefined = undefined;
   /** Of who closes it, and waits for what is under way. */
   #onIdle: (() => void) | undefined;
   readonly #landing: Landing = (flight, reply, error) => this.#heard(flight, reply, error);
@@ -151,25 +149,15 @@ export class Flights {
   #tellAll(flight: Flight, reply: number): void {
     const { length } = flight.run!.operations;
     if (!this.#halves(flight)) {
-      this.#tell(flight, reply, 0, length);
+      tell(flight, reply, 0, length);
       return this.#goOn(flight);
     }
     const half = Math.ceil(length / 2);
-    this.#tell(flight, reply, 0, half);
+    tell(flight, reply, 0, half);
     atEndOfTurn(() => {
-      this.#tell(flight, reply, half, length);
+      tell(flight, reply, half, length);
       this.#goOn(flight);
     });
-  }
-
-  /** One look at the clock does for all that are told together: nobody goes on before the last of them is. */
-  #tell(flight: Flight, reply: number, from: number, end: number): void {
-    this.now = performance.now();
-    try {
-      tell(flight, reply, from, end);
-    } finally {
-      this.now = undefined;
-    }
   }
 
   /** Asks again, and opens the connection for it if need be, until everything is answered or the time is up. */
@@ -303,7 +291,9 @@ function tell(flight: Flight, reply: number, from: number, end: number): void {
   const { operations } = run;
   const held = heldBack(flight);
   flight.open = end === operations.length ? held : [...held, ...operations.slice(end)];
-  for (let at = from; at < end; at += 1) operations[at]!.resolve(run.replyTo(at, reply));
+  // One look at the clock does for all: nobody goes on before the last of them is told.
+  const now = performance.now();
+  for (let at = from; at < end; at += 1) operations[at]!.resolve(run.replyTo(at, reply), now);
 }
 
 /** What was not sent, and is still wanted. */

@@ -4,7 +4,8 @@ import type { Letter } from './script.js';
 
 /** Who wants to know what became of an operation. */
 export interface Receiver {
-  answered(reply: unknown, operation: Operation): void;
+  /** @param now as that of `Asker` */
+  answered(reply: unknown, operation: Operation, now?: Milliseconds): void;
   failed(error: Error, operation: Operation): void;
 }
 
@@ -62,8 +63,8 @@ export class Operation {
   }
 
   /** The first of these tells the receiver; nobody is told any more after that. */
-  resolve(reply: unknown): void {
-    this.over()?.answered(reply, this);
+  resolve(reply: unknown, now?: Milliseconds): void {
+    this.over()?.answered(reply, this, now);
   }
 
   reject(error: Error): void {

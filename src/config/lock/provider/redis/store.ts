@@ -90,10 +90,6 @@ export class RedisStore implements LockStore, WaitHost, TurnsHost {
     );
   }
 
-  get now(): Milliseconds | undefined {
-    return this.#batch.now;
-  }
-
   deadline(sent: Milliseconds, ttl: Milliseconds): Milliseconds {
     return sent + ttl - DRIFT - ttl * DRIFT_RATE;
   }
@@ -220,7 +216,7 @@ export class RedisStore implements LockStore, WaitHost, TurnsHost {
   }
 
   /** The reply to a question of a wait. */
-  replied(wait: Wait, reply: unknown, operation: Operation): void {
+  replied(wait: Wait, reply: unknown, operation: Operation, now?: Milliseconds): void {
     wait.heardOf(operation);
     const refused = Array.isArray(reply);
     if (refused || !wait.asked) contend(wait.ask, refused);
@@ -232,7 +228,7 @@ export class RedisStore implements LockStore, WaitHost, TurnsHost {
       return;
     }
     const until = this.deadline(wait.sent, wait.ask.ttl);
-    wait.tell(this.#visited(wait, wait.sent, reply as number, operation.fences, until));
+    wait.tell(this.#visited(wait, wait.sent, reply as number, operation.fences, until), now);
   }
 
   kick(wait: Wait, receiver: Receiver): Operation {

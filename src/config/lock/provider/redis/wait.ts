@@ -7,9 +7,7 @@ import type { Visit } from './fences.js';
 
 /** Whom a wait brings the replies to its questions. */
 export interface WaitHost {
-  /** The time, on `performance.now()`, while many answers are told together. */
-  readonly now: Milliseconds | undefined;
-  replied(wait: Wait, reply: unknown, operation: Operation): void;
+  replied(wait: Wait, reply: unknown, operation: Operation, now?: Milliseconds): void;
 }
 
 /** One acquisition, as the store follows it: what was asked, whether it stands in line on Redis, what it was given. */
@@ -99,9 +97,9 @@ export class Wait implements Receiver {
     }
   }
 
-  answered(reply: unknown, operation: Operation): void {
+  answered(reply: unknown, operation: Operation, now?: Milliseconds): void {
     this.isAnswered = true;
-    this.host.replied(this, reply, operation);
+    this.host.replied(this, reply, operation, now);
   }
 
   /** Not at once: who fails may be in the middle of giving up. */
@@ -111,10 +109,10 @@ export class Wait implements Receiver {
     if (asker) void Promise.resolve().then(() => asker.failed(error));
   }
 
-  tell(answer: Grant | RedisRefusal): void {
+  tell(answer: Grant | RedisRefusal, now?: Milliseconds): void {
     const { asker } = this;
     this.asker = undefined;
-    asker?.answered(answer, this.host.now);
+    asker?.answered(answer, now);
   }
 
   standInLine(channel: string, wid: string, block: number): void {
