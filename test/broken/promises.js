@@ -1568,10 +1568,10 @@ export const BROKEN = [
     only: 'first under the same token',
   },
   {
-    promise: 'what is asked on the answers to many leaves in halves',
+    promise: 'what is asked on the answers to many leaves in four calls',
     file: lock('provider/redis/flights.ts'),
-    from: 'this.#underWay.length === 1;',
-    to: 'this.#underWay.length === 0;',
+    from: 'Math.floor(length / LEAST_PART)',
+    to: '1',
     tests: ['test/config/lock/provider/redis_wire.test.ts'],
     only: 'on the answers to many',
   },
