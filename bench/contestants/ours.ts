@@ -21,7 +21,7 @@ function locks(factory: Factory): Locks {
 
 /** What the library's script runs inside; the library itself sends nothing but the script and subscriptions. */
 export const SCRIPTED: readonly string[] =
-  'set get getset mget del exists pexpire pttl time lpop rpush lrem lpos publish pubsub'.split(' ');
+  'set get getset mget msetnx del exists pexpire pexpireat pttl time lpop rpush lrem lpos publish pubsub'.split(' ');
 
 export const oursOnRedis: Contestant = {
   name: 'mcube-lock',

@@ -17,11 +17,13 @@ import { undisturbed } from '../../../support/time.js';
  * - +info for the ready check of the application's client and with Sentinel; else `enableReadyCheck: false`, or it prints a line
  * - +select for another database than 0
  * - +cluster|slots on a cluster, and +cluster|info for the ready check of the application's client
- * And by us: +mget +exists to release keys together; +getset for a fence by one command less; +pubsub|numsub to see who
- * listens without a message more;
+ * And by us: +mget +exists to release keys together; +msetnx +pexpireat to take them together; +getset for a fence by one
+ * command less; +pubsub|numsub to see who listens without a message more;
  * +client|tracking +client|id &__redis__:invalidate to notice at once when a client that is none of ours releases.
  */
 const COMMANDS = 'eval evalsha get set del pexpire pttl time lpop rpush lrem lpos publish subscribe'.split(' ');
+
+const TOGETHER = [['msetnx'], ['pexpireat'], ['msetnx', 'pexpireat']];
 
 const rule = (name: string, without: string[] = [], channels = '&mlk:*'): string => {
   const allowed = COMMANDS.filter((command) => !without.includes(command)).map((command) => `+${command}`);
@@ -51,6 +53,8 @@ describeWithOwnRedis('a user who may do little', () => {
       rule('no_channel', [], ''),
       ...COMMANDS.map((command) => rule(`no_${command}`, [command])),
       rule('no_list', ['lpos', 'rpush', 'lrem', 'lpop']),
+      ...TOGETHER.map((more) => `${rule(more.join('_'))} ${more.map((command) => `+${command}`).join(' ')}`),
+      `${rule('timeless', ['time'])} +msetnx +pexpireat`,
     ];
     server = await startRedis({ acl: users.join('\n') });
   });
@@ -149,6 +153,29 @@ describeWithOwnRedis('a user who may do little', () => {
       warned.mockRestore();
     },
   );
+
+  it.each(['minimum', ...TOGETHER.map((more) => more.join('_'))])(
+    '%s: what is taken in one moment has its value and its ttl, each for itself',
+    async (user) => {
+      const keys = [1, 2, 3].map((n) => `${user} ${n}`);
+      const factory = open(user);
+      const together = await Promise.all(keys.map((key) => factory.new(key, '60s').lock()));
+      for (const { key, token } of together) {
+        expect(await server.cli('get', `app:${key}`)).toBe(token);
+        expect(Number(await server.cli('pttl', `app:${key}`))).toBeGreaterThan(40_000);
+      }
+      await Promise.all(together.map((one) => one.unlock()));
+    },
+  );
+
+  it('without time nothing of what is asked for in one moment is taken', async () => {
+    const factory = open('timeless');
+    const keys = ['one', 'another', 'third'];
+    const outcomes = await Promise.allSettled(keys.map((key) => factory.new(key, '60s').lock()));
+    const message: unknown = expect.stringMatching(/NOPERM|can't run this command/);
+    for (const outcome of outcomes) expect(outcome).toMatchObject({ reason: { code: 'ERR_LOCK_PROVIDER', message } });
+    expect(await server.cli('exists', ...keys.map((key) => `app:${key}`))).toBe('0');
+  });
 
   it.each(['no_lpop', 'no_lrem'])('%s: waiters are served when they ask the next time', async (user) => {
     await undisturbed(100, () => expect(handOver(open(user), open(user))).resolves.toBeLessThan(1_500));

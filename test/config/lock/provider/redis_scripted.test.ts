@@ -783,9 +783,13 @@ describe('the script', () => {
   });
 
   it.each([1, 3])('before version 7, which takes NX or GET alone, tries %i as it does now', async (count) => {
-    // A word that Redis does not know is what GET was then.
-    const old = SCRIPT.replaceAll("'NX', 'GET'", "'NX', 'NEW'");
-    expect(old).not.toBe(SCRIPT);
+    // A word that Redis does not know is what GET was then, and NX for an end.
+    const changed = [/'NX', '(GET)'/g, /till, '(NX)'/g];
+    for (const words of changed) expect(SCRIPT).toMatch(words);
+    const old = changed.reduce(
+      (text, words) => text.replace(words, (all, word: string) => all.replace(word, 'NEW')),
+      SCRIPT,
+    );
     const guard = `${prefix}guard`;
     const keys = Array.from({ length: count }, (_, n) => `${prefix}k${n}`);
     const values = keys.map((_, n) => `value${n}`);
@@ -812,6 +816,16 @@ describe('the script', () => {
       expect(wrong.message).toContain('WRONGTYPE');
       await redis.del(guard, ...keys);
     }
+  });
+
+  it('grants a key that is tried twice in one call to the first', async () => {
+    const [guard, free, twice] = ['guard', 'free', 'twice'].map((name) => prefix + name) as [string, string, string];
+    const tries = [guard, twice, free, twice];
+    const replies = await redis.eval(SCRIPT, tries.length, ...tries, 'ABC', '60000', '0', '3');
+    expect(replies).toEqual([expect.any(Number), expect.any(Number), [expect.any(Number), 1, expect.any(Number)]]);
+    expect(await redis.mget(free, twice)).toEqual(['B', 'A']);
+    for (const key of [free, twice]) expect(await redis.pttl(key)).toBeGreaterThan(50_000);
+    await redis.del(guard, free, twice);
   });
 
   it('grants a try in front, with `yield` too, of a key that a release in front of it frees after all', async () => {
