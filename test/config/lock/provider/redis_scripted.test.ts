@@ -783,13 +783,9 @@ describe('the script', () => {
   });
 
   it.each([1, 3])('before version 7, which takes NX or GET alone, tries %i as it does now', async (count) => {
-    // A word that Redis does not know is what GET was then, and NX for an end.
-    const changed = [/'NX', '(GET)'/g, /till, '(NX)'/g];
-    for (const words of changed) expect(SCRIPT).toMatch(words);
-    const old = changed.reduce(
-      (text, words) => text.replace(words, (all, word: string) => all.replace(word, 'NEW')),
-      SCRIPT,
-    );
+    // A word that Redis does not know is what GET was then, and it told no version.
+    expect(SCRIPT).toMatch(/'NX', 'GET'[^]*redis\.REDIS_VERSION_NUM/);
+    const old = SCRIPT.replaceAll("'NX', 'GET'", "'NX', 'NEW'").replace('redis.REDIS_VERSION_NUM', 'redis.NONE');
     const guard = `${prefix}guard`;
     const keys = Array.from({ length: count }, (_, n) => `${prefix}k${n}`);
     const values = keys.map((_, n) => `value${n}`);
@@ -818,15 +814,73 @@ describe('the script', () => {
     }
   });
 
-  it('grants a key that is tried twice in one call to the first', async () => {
-    const [guard, free, twice] = ['guard', 'free', 'twice'].map((name) => prefix + name) as [string, string, string];
-    const tries = [guard, twice, free, twice];
-    const replies = await redis.eval(SCRIPT, tries.length, ...tries, 'ABC', '60000', '0', '3');
-    expect(replies).toEqual([expect.any(Number), expect.any(Number), [expect.any(Number), 1, expect.any(Number)]]);
-    expect(await redis.mget(free, twice)).toEqual(['B', 'A']);
-    for (const key of [free, twice]) expect(await redis.pttl(key)).toBeGreaterThan(50_000);
-    await redis.del(guard, free, twice);
+  /** Many enough to be done together; each has a value of one letter. */
+  const many = Array.from({ length: 20 }, (_, n) => ({ key: `${prefix}m${n}`, value: String.fromCharCode(65 + n) }));
+  const tried = (them: typeof many, ttl = '60000') => {
+    const keys = [`${prefix}guard`, ...them.map(({ key }) => key)];
+    return redis.eval(
+      SCRIPT,
+      keys.length,
+      ...keys,
+      them.map(({ value }) => value).join(''),
+      ttl,
+      '0',
+      String(them.length),
+    );
+  };
+  const clear = () => redis.del(`${prefix}guard`, ...many.map(({ key }) => key));
+
+  it('sets many free keys by one command, and gives each its value, its end and its fence', async () => {
+    const calls = async () => Number(/cmdstat_msetnx:calls=(\d+)/.exec(await redis.info('commandstats'))?.[1] ?? 0);
+    const [before, first] = [await calls(), (await tried(many)) as number];
+    expect(await calls()).toBeGreaterThan(before);
+    expect(await redis.mget(many.map(({ key }) => key))).toEqual(many.map(({ value }) => value));
+    for (const { key } of many) {
+      const left = await redis.pttl(key);
+      expect(left).toBeGreaterThan(50_000);
+      expect(left).toBeLessThanOrEqual(60_000);
+    }
+    const { key } = many[0]!;
+    await redis.del(key);
+    expect(await redis.eval(SCRIPT, 2, `${prefix}guard`, key, 'A', '60000')).toBeGreaterThan(first + many.length - 1);
+    await clear();
   });
+
+  it('takes each value of many tries from behind those of the releases in front of them', async () => {
+    const [guard, mine] = [`${prefix}guard`, `${prefix}mine`];
+    await redis.set(mine, '_');
+    const keys = [guard, mine, `${mine}:~q`, ...many.map(({ key }) => key)];
+    const values = ['_', ...many.map(({ value }) => value)].join('');
+    await redis.eval(SCRIPT, keys.length, ...keys, values, '60000', '1', String(many.length));
+    expect(await redis.mget(mine, ...many.map(({ key }) => key))).toEqual([null, ...many.map(({ value }) => value)]);
+    await clear();
+  });
+
+  it('grants a key that is tried twice in one call to the first, among many too', async () => {
+    for (const them of [many.slice(0, 2), many]) {
+      const first = them[0]!;
+      const replies = (await tried([...them, { key: first.key, value: '!' }])) as unknown[];
+      expect(replies).toEqual([
+        ...them.map((): unknown => expect.any(Number)),
+        [expect.any(Number), 1, expect.any(Number)],
+      ]);
+      expect(await redis.mget(them.map(({ key }) => key))).toEqual(them.map(({ value }) => value));
+      for (const { key } of them) expect(await redis.pttl(key)).toBeGreaterThan(50_000);
+      await clear();
+    }
+  });
+
+  it.each(['', 'soon', '0', '-5', '60000.5', '1e3', '0x10'])(
+    'refuses the ttl %j, of one try as of many',
+    async (ttl) => {
+      for (const them of [many.slice(0, 2), many]) {
+        const replies = (await tried(them, ttl)) as unknown[];
+        expect(replies).toEqual(them.map((): unknown => expect.any(Error)));
+        expect(await redis.exists(many.map(({ key }) => key))).toBe(0);
+      }
+      await clear();
+    },
+  );
 
   it('grants a try in front, with `yield` too, of a key that a release in front of it frees after all', async () => {
     const [guard, mine, other] = ['guard', 'mine', 'other'].map((name) => prefix + name) as [string, string, string];

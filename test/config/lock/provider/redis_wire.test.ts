@@ -39,7 +39,7 @@ describe('what is on Redis', () => {
   });
 
   /** Takes a key and gives it back. */
-  const visit = async (key: string): Promise<void> => (await locks.new(key, '60s').lock()).unlock();
+  const visit = async (key: string, of = locks): Promise<void> => (await of.new(key, '60s').lock()).unlock();
 
   it('is one string at exactly prefix + key: the token, then the metadata, with the ttl in milliseconds', async () => {
     const held = await locks.new('order:42', '10s', { metadata: '{"host":"a"}' }).lock();
@@ -270,9 +270,46 @@ describe('what is on Redis', () => {
   it('what is asked on the answers to many leaves in four calls, so that the server works meanwhile', async () => {
     await (await locks.new('warm', '60s').lock()).unlock();
     using scripts = scriptsSent('each');
-    await Promise.all(Array.from({ length: 64 }, (_, n) => visit(`each ${n}`)));
+    await Promise.all(Array.from({ length: 128 }, (_, n) => visit(`each ${n}`)));
     expect(scripts.texts).toHaveLength(1 + 4);
   });
+
+  it('what is asked on the answers to a few leaves in one call, which costs the server less', async () => {
+    await (await locks.new('warm', '60s').lock()).unlock();
+    using scripts = scriptsSent('few');
+    await Promise.all(Array.from({ length: 31 }, (_, n) => visit(`few ${n}`)));
+    expect(scripts.texts).toHaveLength(1 + 1);
+  });
+
+  it('what is asked on the answers to many leaves in no more calls where enough are on their way', async () => {
+    await using small = lock.open({ provider: 'redis', client: redis, prefix, batchCap: 32 });
+    await (await small.new('warm', '60s').lock()).unlock();
+    using scripts = scriptsSent('enough');
+    const all = Array.from({ length: 128 }, (_, n) => visit(`enough ${n}`, small));
+    await new Promise<void>((resolve) => process.nextTick(resolve));
+    stall(100);
+    await Promise.all(all);
+    expect(scripts.texts).toHaveLength(4 + 4);
+  });
+
+  it.each([
+    ['its wait', { wait: '100ms' }, {}],
+    ['its signal', {}, {}],
+    ['the limit of a command', {}, { commandTimeout: '100ms' }],
+  ])(
+    'what was answered is told before %s can end it, however long the process is busy meanwhile',
+    async (what, wait, open) => {
+      await using busy = lock.open({ provider: 'redis', client: redis, prefix, ...open });
+      await (await busy.new('warm', '60s').lock()).unlock();
+      const asked = Array.from({ length: 64 }, async (_, n) => {
+        const signal = what === 'its signal' ? { signal: AbortSignal.timeout(100) } : {};
+        const held = await busy.new(`busy ${n}`, '60s').lock({ ...wait, ...signal });
+        if (n === 0) stall(200);
+        return held;
+      });
+      await Promise.all((await Promise.all(asked)).map((held) => held.unlock()));
+    },
+  );
 
   it('what is asked on answers that come together leaves call by call, so that the server works meanwhile', async () => {
     await (await locks.new('warm', '60s').lock()).unlock();
