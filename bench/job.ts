@@ -15,7 +15,7 @@ export interface Load {
   readonly section: Section;
   /** Milliseconds between the end of a hold and the next wish; 0 where it is at once. */
   readonly rest: number;
-  /** One acquisition in so many is stamped with times; 1 in all loads that have a server. */
+  /** One acquisition in so many is stamped with times; 1 where who comes after whom is told. */
   readonly stampEvery: number;
   /** Whether each hold is told, for who comes after whom. */
   readonly log: boolean;

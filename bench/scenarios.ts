@@ -59,7 +59,8 @@ const PARTS = 5;
 const contending = onRedis.filter(({ uncontendedOnly }) => !uncontendedOnly);
 
 function each(keys: number): Case {
-  const load: Load = { keys, waiters: keys, roam: false, section: 'empty', rest: 0, stampEvery: 1, log: false };
+  // Stamps on each took up to 5 % of the client's time, of the fastest with 256 keys.
+  const load: Load = { keys, waiters: keys, roam: false, section: 'empty', rest: 0, stampEvery: 16, log: false };
   return { name: keys === 1 ? '1 key' : `${keys} keys`, load };
 }
 
