@@ -4,8 +4,8 @@ import { createHash } from 'node:crypto';
  * Every lock operation, several in one call, each on its own key. All of them run or none: Redis runs a script alone.
  *
  * Most are a try of a free key or a release that nobody waits for. Those of one ttl and with plain values leave in front, as
- * lists of keys and one text of values, and are done together: three commands for all releases, one for all tries and one for
- * each, one fence guard for all. Whatever is not as usual is then looked at one by one.
+ * lists of keys and one text of values, and are done together: three commands for all releases, one for each try, from 16 tries
+ * on one more for all of them, one fence guard for all. Whatever is not as usual is then looked at one by one.
  *
  * KEYS   1: the fence guard; then the keys of the releases; the lines of those who wait for these keys, in the same order;
  *        the keys of the tries; then for each other operation the lock's key and its line
@@ -150,8 +150,9 @@ local function try_of_old(key, value)
   return not set or set.err and set
 end
 
--- As a rule all keys that are tried are free. Set together, with an end for each, they cost less than a SET with its words each, from 16 on.
 local call, keys, from = redis.pcall, KEYS, releases * width + 1
+
+-- As a rule all keys that are tried are free. Set together, with an end for each, they cost less than a SET with its words each, from 16 on.
 local function set_together()
   local timed, micros = pcall(now)
   -- An odd ttl is told by SET.
@@ -173,6 +174,7 @@ local function set_together()
   end
   return true
 end
+
 -- Redis before version 7, which tells no version, does not know this NX.
 local together = tries >= 16 and redis.REDIS_VERSION_NUM and set_together()
 
