@@ -33,7 +33,7 @@ const SCRIPT = lock('provider/redis/script.ts');
 export const BROKEN = [
   {
     promise: 'one holder at a time, in memory',
-    file: lock('place.ts'),
+    file: lock('queue.ts'),
     from: 'return this.holder !== undefined && this.holder.alive(now);',
     to: 'return false;',
     tests: [MEMORY],
@@ -164,7 +164,7 @@ export const BROKEN = [
   {
     promise: 'losing, not obtaining, being unreachable and wrong use are different errors',
     file: lock('queue.ts'),
-    from: 'if (!asking || this.#heard >= waiter.since || this.place.held(now))',
+    from: 'if (!asking || this.#heard >= waiter.since || this.held(now))',
     to: 'if (true)',
     tests: [QUEUE],
   },
@@ -240,7 +240,7 @@ export const BROKEN = [
   {
     promise: 'stop rejects every wait',
     file: lock('queues.ts'),
-    from: '    for (const { line } of places) line?.rejectAll(this.#closed);\n',
+    from: '    for (const place of places) place.rejectAll(this.#closed);\n',
     to: '',
     tests: [MEMORY],
     only: 'closing',
@@ -1132,7 +1132,7 @@ export const BROKEN = [
   {
     promise: 'who waits has the key when a hold runs out that is shorter than the one before',
     file: lock('queue.ts'),
-    from: '    else if (this.place.holder!.until < until) this.#arm(this.place.holder!.until);\n',
+    from: '    else if (this.holder!.until < holder!.until) this.#arm(this.holder!.until);\n',
     to: '',
     tests: [MEMORY],
     only: 'be it shorter',

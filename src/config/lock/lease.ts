@@ -2,7 +2,7 @@ import type { Milliseconds } from '../../duration.js';
 import type { Stretch } from './coarse_clock.js';
 import { isLoss, LockLostError, LockNotHeldError, type LossReason } from './errors.js';
 import type { HoldTerms } from './options.js';
-import type { Place } from './place.js';
+import type { KeyQueue } from './queue.js';
 import type { Ask } from './provider/store.js';
 import { randomText } from './random.js';
 
@@ -31,7 +31,7 @@ export interface Claim {
   readonly key: string;
   readonly lease: Lease;
   /** Where it is held or waited for. */
-  place: Place | undefined;
+  place: KeyQueue | undefined;
 }
 
 /** One acquisition of a key: what identifies its holder, until when it is ours, and whether it still is. */
@@ -47,7 +47,7 @@ export class Lease implements Ask, Claim {
   longest: Milliseconds;
   memo: unknown = undefined;
   /** Where it is held or waited for. */
-  place: Place | undefined = undefined;
+  place: KeyQueue | undefined = undefined;
   #token: string | undefined;
 
   constructor(

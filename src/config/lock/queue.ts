@@ -1,11 +1,10 @@
-import { durationText, timerDelay } from '../../duration.js';
+import { durationText, timerDelay, type Milliseconds } from '../../duration.js';
 import { InvalidArgumentError } from '../../errors.js';
 import { Chain } from './chain.js';
 import type { CoarseClock } from './coarse_clock.js';
 import { ProviderUnreachableError } from './errors.js';
-import type { Claim } from './lease.js';
+import type { Claim, Lease } from './lease.js';
 import type { WaitTerms } from './options.js';
-import type { Place } from './place.js';
 import { abandon, isLater, isOwn, type Grant, type LockStore, type Refusal } from './provider/store.js';
 import { Waiter, type WaiterHost } from './waiter.js';
 
@@ -18,33 +17,47 @@ const LATE_ENOUGH = 3;
 /** The shortest pause after a refusal: a store that advises none would be asked without end in one turn of the event loop. */
 const SHORTEST_PAUSE = 1;
 
+/** The one timer of a queue. */
+class Alarm {
+  timer: NodeJS.Timeout | undefined = undefined;
+
+  /** @param at when it is due, on `performance.now()` */
+  constructor(readonly at: Milliseconds) {}
+}
+
 /**
- * The line of those of this process who want one key, first come, first served. The head alone talks to the provider, and
- * nobody does while a hold of ours is alive. It is a chain instead of having one, for where thousands of keys are waited for, each
- * object that a hand-over has to look at is fetched from far away.
+ * One key, as this process sees it: who of us holds it, and the line of those who want it, first come, first served. The head
+ * alone talks to the provider, and nobody does while a hold of ours is alive. It is a chain instead of having one, for where thousands
+ * of keys are waited for, each object that a hand-over has to look at is fetched from far away.
  */
 export class KeyQueue extends Chain<Waiter> implements WaiterHost {
+  holder: Lease | undefined = undefined;
+  /** What the store remembers of the key. */
+  memo: unknown = undefined;
   /** The waiter whose question is under way. */
   #asking: Waiter | undefined;
   /** Whether what it asked was abandoned, though the waiter stays: it asks anew once that is over. */
   #isUndone = false;
   /** When the provider last answered a question of this queue. */
   #heard = -Infinity;
-  /** One timer for whatever comes next: the end of our own hold, or the time to ask again. */
-  #timer: NodeJS.Timeout | undefined;
-  #timerAt = Infinity;
+  /** For whatever comes next: the end of our own hold, or the time to ask again. */
+  #alarm: Alarm | undefined;
 
   constructor(
-    private readonly place: Place,
     private readonly store: LockStore,
     private readonly clock?: CoarseClock,
   ) {
     super();
   }
 
-  /** Nobody stands here, and nothing is asked. */
-  get idle(): boolean {
-    return !this.head && !this.#asking;
+  /** Whether one of us holds it at `now`. */
+  held(now: Milliseconds): boolean {
+    return this.holder !== undefined && this.holder.alive(now);
+  }
+
+  /** Neither held by us at `now`, nor waited for, nor asked for. */
+  free(now: Milliseconds): boolean {
+    return this.head === undefined && this.#asking === undefined && !this.held(now);
   }
 
   /** Whether somebody stands in line for longer than a single try. */
@@ -74,7 +87,7 @@ export class KeyQueue extends Chain<Waiter> implements WaiterHost {
   /** Hands our hold on to the next in line without asking the provider; whether that was possible. */
   passOn(now: number): boolean {
     const head = this.#next();
-    const { holder } = this.place;
+    const { holder } = this;
     if (!head || !holder || !this.store.pass) return false;
     const grant = this.store.pass(holder, head.lease, now);
     if (!grant) return false;
@@ -85,11 +98,10 @@ export class KeyQueue extends Chain<Waiter> implements WaiterHost {
     return true;
   }
 
-  /**
-   * Our hold has ended: the next in line asks at once.
-   * @param until when it would have ended by itself
-   */
-  freed(now: number, until: number): void {
+  /** Our hold has ended: the next in line asks at once, and need not wait for any timer. */
+  freed(now: number): void {
+    const { holder } = this;
+    this.holder = undefined;
     const head = this.#next();
     if (!head) return this.#rest();
     head.notBefore = 0;
@@ -97,19 +109,19 @@ export class KeyQueue extends Chain<Waiter> implements WaiterHost {
     this.#ask(head, now);
     // For those behind it the timer of the hold before does, unless this one ends sooner.
     if (!this.head) this.#rest();
-    else if (this.place.holder!.until < until) this.#arm(this.place.holder!.until);
+    else if (this.holder!.until < holder!.until) this.#arm(this.holder!.until);
   }
 
   /** Does what can be done now for the head of the queue; the one loop that waits. */
   serve(now = performance.now()): void {
     for (let head = this.#next(); head && !this.#asking; head = this.#next()) {
-      if (this.place.held(now)) {
-        if (!head.single) return this.#arm(this.place.holder!.until);
+      if (this.held(now)) {
+        if (!head.single) return this.#arm(this.holder!.until);
         this.#refuse(head, now);
       } else if (head.notBefore > now) {
         return this.#arm(head.notBefore);
       } else {
-        this.place.holder = undefined;
+        this.holder = undefined;
         this.#ask(head, now);
       }
     }
@@ -181,7 +193,7 @@ export class KeyQueue extends Chain<Waiter> implements WaiterHost {
   waitOver(waiter: Waiter): Error {
     const now = performance.now();
     const asking = this.#asking;
-    if (!asking || this.#heard >= waiter.since || this.place.held(now)) return this.#failure(waiter, now);
+    if (!asking || this.#heard >= waiter.since || this.held(now)) return this.#failure(waiter, now);
     return new ProviderUnreachableError(this.store.provider, now - waiter.since, this.#trouble(asking));
   }
 
@@ -270,7 +282,7 @@ export class KeyQueue extends Chain<Waiter> implements WaiterHost {
   #give(waiter: Waiter, { fence, until }: Grant): void {
     const { lease } = waiter;
     this.remove(waiter);
-    this.place.holder = lease;
+    this.holder = lease;
     lease.grant(fence, until, this.clock?.stretch);
     waiter.resolve();
   }
@@ -355,31 +367,22 @@ export class KeyQueue extends Chain<Waiter> implements WaiterHost {
 
   /** Nobody waits: no timer. */
   #rest(): void {
-    if (this.#timer) this.#disarm();
-  }
-
-  #disarm(): void {
-    clearTimeout(this.#timer);
-    this.#timer = undefined;
-    this.#timerAt = Infinity;
+    if (this.#alarm === undefined) return;
+    clearTimeout(this.#alarm.timer);
+    this.#alarm = undefined;
   }
 
   /** Sees to it that `serve` runs at `at`; a timer that is set for earlier stays and is set anew when it fires. */
-  #arm(at: number): void {
-    if (this.#timer && this.#timerAt <= at) return;
-    clearTimeout(this.#timer);
-    this.#timerAt = at;
-    this.#setTimer();
-  }
-
-  #setTimer(): void {
-    this.#timer = setTimeout(
+  #arm(at: Milliseconds): void {
+    if (this.#alarm !== undefined && this.#alarm.at <= at) return;
+    this.#rest();
+    const alarm = (this.#alarm = new Alarm(at));
+    alarm.timer = setTimeout(
       () => {
-        this.#timer = undefined;
-        this.#timerAt = Infinity;
+        this.#alarm = undefined;
         this.serve();
       },
-      timerDelay(this.#timerAt - performance.now()),
+      timerDelay(at - performance.now()),
     );
   }
 }

@@ -4,7 +4,6 @@ import { CoarseClock } from './coarse_clock.js';
 import { NotObtainedError, ProviderUnreachableError } from './errors.js';
 import type { Claim, Lease } from './lease.js';
 import { checkText, isSingle, LONGEST_TEXT, type WaitTerms } from './options.js';
-import { Place } from './place.js';
 import type { StoreCopy } from './provider/index.js';
 import { isOwn, type Answer, type Asker, type LockStore } from './provider/store.js';
 import { KeyQueue } from './queue.js';
@@ -19,8 +18,8 @@ const SWEEP_FROM = 16_384;
 export class Queues {
   /** Of an `OwnStore`. */
   readonly #clock: CoarseClock | undefined;
-  readonly #keys = new Map<string, Place>();
-  #sweeper: MapIterator<[string, Place]> | undefined;
+  readonly #keys = new Map<string, KeyQueue>();
+  #sweeper: MapIterator<[string, KeyQueue]> | undefined;
   #closed: NotReadyError | undefined;
   readonly #refreshes: Refreshes;
   #renewals: Renewals | undefined;
@@ -37,7 +36,7 @@ export class Queues {
     start = startThread,
   ) {
     if (store.alone) this.#clock = new CoarseClock();
-    const moved = (lease: Lease): void => lease.place?.line?.serve();
+    const moved = (lease: Lease): void => lease.place?.serve();
     const lose = (lease: Lease): void => this.lose(lease);
     this.#refreshes = new Refreshes(store, { moved, gone: lose, isTakenOver: (lease) => this.#isTakenOver(lease) });
     const renewal = (maxHold: Milliseconds): Renewal => this.#renewalHere(maxHold);
@@ -99,7 +98,7 @@ export class Queues {
 
   /** Nobody wants any more what is still waited for. */
   withdraw(claim: Claim, reason: unknown): void {
-    claim.place?.line?.withdraw(claim, reason);
+    claim.place?.withdraw(claim, reason);
   }
 
   /**
@@ -174,7 +173,7 @@ export class Queues {
     // Whoever hears of the end may end the process by that, as an error at the top of a module does: what is given back has left by then.
     const flush = async () => this.store.flush?.();
     answers.push(flush());
-    for (const { line } of places) line?.rejectAll(this.#closed);
+    for (const place of places) place.rejectAll(this.#closed);
     this.#renewals?.close();
     const outcomes = await Promise.allSettled(answers.map((answer) => within(limit, answer, this.store.provider)));
     await this.#thread?.close();
@@ -184,12 +183,11 @@ export class Queues {
   }
 
   /** Somebody else may have the key: gets in line. */
-  #stand<T>(place: Place, claim: Claim, terms: WaitTerms, now: Milliseconds, value: T): Promise<T> {
-    const line = (place.line ??= new KeyQueue(place, this.store, this.#clock));
+  #stand<T>(place: KeyQueue, claim: Claim, terms: WaitTerms, now: Milliseconds, value: T): Promise<T> {
     // Who does not wait until it is given the key is told by the true time.
     const came = terms.retry || terms.wait !== undefined ? performance.now() : now;
-    if (isSingle(terms) && (line.waitedFor || place.held(came))) throw new NotObtainedError(claim.key, 0);
-    return line.join(claim, terms, came, value);
+    if (isSingle(terms) && (place.waitedFor || place.held(came))) throw new NotObtainedError(claim.key, 0);
+    return place.join(claim, terms, came, value);
   }
 
   #free(lease: Lease, now: Milliseconds, asker?: Asker<boolean>): Answer<boolean> | undefined {
@@ -200,11 +198,11 @@ export class Queues {
       const isAgain = place?.holder !== lease;
       // Asked again after a release that was not answered.
       if (isAgain && this.#isTakenOver(lease)) return true;
-      if (isAgain || !place.line) return this.store.release(lease, false, asker);
+      if (isAgain) return this.store.release(lease, false, asker);
       // Under the same token, what is on its way for this lease would find the next one's hold, and may shorten it.
       const isAsked = this.#refreshes.isAsked(lease) || this.#thread?.renews(lease);
-      const passed = !isAsked && place.line.passOn(now);
-      return passed || this.store.release(lease, place.line.followed, asker);
+      const passed = !isAsked && place.passOn(now);
+      return passed || this.store.release(lease, place.followed, asker);
     } catch (error) {
       return Promise.reject(error);
     }
@@ -217,11 +215,11 @@ export class Queues {
     return holder !== undefined && holder !== lease && holder.state === 'held' && holder.value === lease.value;
   }
 
-  #open(key: string, now: Milliseconds): Place {
+  #open(key: string, now: Milliseconds): KeyQueue {
     // A key that is known was looked at when it came.
     checkText('key', key, 1, LONGEST_TEXT);
     if (this.#keys.size >= SWEEP_FROM) this.#sweep(now);
-    const place = new Place();
+    const place = new KeyQueue(this.store, this.#clock);
     this.#keys.set(key, place);
     return place;
   }

@@ -5,7 +5,7 @@ import { LockLostError, LockNotHeldError, NotObtainedError } from './errors.js';
 import { Lease, type Claim } from './lease.js';
 import { Lock } from './lock.js';
 import { isSingle, tryTerms, type LockTerms, type WaitTerms } from './options.js';
-import type { Place } from './place.js';
+import type { KeyQueue } from './queue.js';
 import { isLater } from './provider/store.js';
 import type { Queues } from './queues.js';
 import { release } from './release.js';
@@ -35,7 +35,7 @@ export type Outcome<T> = { readonly ran: true; readonly value: T } | { readonly 
  * looks at it or renews it, and in memory it is renewed only if it is not done when it returns: most of what a routine may want it never does.
  */
 export class Run<T> implements Claim {
-  #place: Place | undefined = undefined;
+  #place: KeyQueue | undefined = undefined;
   #lease: Lease | undefined = undefined;
   #lock: Lock | undefined = undefined;
 
@@ -47,11 +47,11 @@ export class Run<T> implements Claim {
     private readonly routine: Routine<T>,
   ) {}
 
-  get place(): Place | undefined {
+  get place(): KeyQueue | undefined {
     return this.#place;
   }
 
-  set place(place: Place | undefined) {
+  set place(place: KeyQueue | undefined) {
     this.#place = place;
     if (this.#lease) this.#lease.place = place;
   }

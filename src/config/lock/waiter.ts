@@ -121,7 +121,7 @@ export class Waiter implements Line, Link<Waiter>, Asker<Grant | Refusal>, Abort
   }
 
   private get host(): WaiterHost {
-    return this.claim.place!.line!;
+    return this.claim.place!;
   }
 
   private get knownPace(): Pace | undefined {
