@@ -238,6 +238,28 @@ export const BROKEN = [
     only: 'stop releases|closing',
   },
   {
+    promise: 'stop rejects the wait of a routine that stands in line itself',
+    file: lock('routine.ts'),
+    from: 'this.settle(Promise.reject(reason));',
+    to: 'void reason;',
+    tests: [MEMORY],
+    only: 'closing',
+  },
+  {
+    promise: 'a routine whose wait has an end does not stand in line itself',
+    file: lock('routine.ts'),
+    from: 'atOnce && terms.wait === undefined && !terms.retry && !terms.signal',
+    to: 'atOnce && !terms.retry && !terms.signal',
+    tests: [CROWD, MEMORY],
+  },
+  {
+    promise: 'a routine whose wait a signal may end does not stand in line itself',
+    file: lock('routine.ts'),
+    from: 'atOnce && terms.wait === undefined && !terms.retry && !terms.signal',
+    to: 'atOnce && terms.wait === undefined && !terms.retry',
+    tests: [CROWD],
+  },
+  {
     promise: 'stop rejects every wait',
     file: lock('queues.ts'),
     from: '    for (const place of places) place.rejectAll(this.#closed);\n',

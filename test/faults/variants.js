@@ -146,7 +146,7 @@ export const VARIANTS = [
   {
     ...{ name: 'asleep', breaks: 'the end of a hold wakes nobody', provider: 'go_cache', plan: 'stalls', quick: true },
     checks: ['liveness', 'answers', 'ends'],
-    edits: [['queue.js', 'return this.#arm(this.place.holder.until);', 'return;']],
+    edits: [['queue.js', 'return this.#arm(this.holder.until);', 'return;']],
   },
 ];
 

@@ -951,6 +951,16 @@ export function keepsLockPromises(provider: string, open: () => Promise<World>):
       expect(await world.ours.tryRun(newKey(), '10s', () => 1, options)).toEqual({ ran: true, value: 1 });
     });
 
+    it('run waits as its strategy says, and has the key in the end, or gives up', async () => {
+      const key = newKey();
+      const holder = await world.ours.new(key, '10s').lock();
+      const polling = world.ours.run(key, '10s', () => 'ran', { retry: lock.linearBackoff('10ms') });
+      const thrice = world.ours.run(key, '10s', () => 'never', { retry: lock.limitRetry(lock.linearBackoff(5), 3) });
+      setTimeout(() => void holder.unlock(), 100);
+      const ended = await Promise.allSettled([polling, thrice]);
+      expect(ended).toMatchObject([{ value: 'ran' }, { reason: { code: 'ERR_LOCK_NOT_OBTAINED' } }]);
+    });
+
     it('run takes options, and refuses a routine that is none', async () => {
       const key = newKey();
       const holder = await world.ours.new(key, '10s').lock();
@@ -1134,7 +1144,12 @@ export function keepsLockPromises(provider: string, open: () => Promise<World>):
       const [key, other] = [newKey(), newKey()];
       const held = await world.ours.new(key, '60s').lock();
       const { signal } = held;
-      const waiting = [1, 2, 3].map(() => world.ours.new(key, '60s').lock());
+      const waiting = [1, 2].flatMap(() => [
+        world.ours.new(key, '60s').lock(),
+        world.ours.run(key, '60s', () => 'never'),
+        world.ours.run(key, '60s', () => 'never', { renew: false }),
+        world.ours.run(key, '60s', () => 'never', { maxHold: '60s' }),
+      ]);
       const settled = Promise.allSettled(waiting);
       await world.ours.close();
       for (const outcome of await settled) expect(outcome).toMatchObject({ reason: { code: 'ERR_NOT_READY' } });

@@ -1,10 +1,11 @@
 import type { Milliseconds } from '../../duration.js';
 import type { Stretch } from './coarse_clock.js';
 import { isLoss, LockLostError, LockNotHeldError, type LossReason } from './errors.js';
-import type { HoldTerms } from './options.js';
+import type { HoldTerms, WaitTerms } from './options.js';
 import type { KeyQueue } from './queue.js';
 import type { Ask } from './provider/store.js';
 import { randomText } from './random.js';
+import { Waiter, type InLine } from './waiter.js';
 
 /**
  * What a lease goes through; one that is lost is in the state of its reason. `unsure`: a release was sent and its answer
@@ -32,6 +33,13 @@ export interface Claim {
   readonly lease: Lease;
   /** Where it is held or waited for. */
   place: KeyQueue | undefined;
+  /**
+   * Who stands in line for it.
+   * @param since when it came, on `performance.now()`
+   * @param atOnce whether it is granted the key whenever it asks
+   * @param value what the wait resolves with
+   */
+  inLine(terms: WaitTerms, since: Milliseconds, atOnce: boolean, value: unknown): InLine;
 }
 
 /** One acquisition of a key: what identifies its holder, until when it is ours, and whether it still is. */
@@ -61,6 +69,10 @@ export class Lease implements Ask, Claim {
 
   get lease(): this {
     return this;
+  }
+
+  inLine(terms: WaitTerms, since: Milliseconds, atOnce: boolean, value: unknown): InLine {
+    return new Waiter(this, terms, since, atOnce, value);
   }
 
   get metadata(): string {

@@ -6,7 +6,7 @@ import { ProviderUnreachableError } from './errors.js';
 import type { Claim, Lease } from './lease.js';
 import type { WaitTerms } from './options.js';
 import { abandon, isLater, isOwn, type Grant, type LockStore, type Refusal } from './provider/store.js';
-import { Waiter, type WaiterHost } from './waiter.js';
+import type { InLine, Waiter, WaiterHost } from './waiter.js';
 
 /**
  * So many grants of one waiter that came too late, one after the other, are no stall any more: its ttl is shorter than the way
@@ -30,7 +30,7 @@ class Alarm {
  * alone talks to the provider, and nobody does while a hold of ours is alive. It is a chain instead of having one, for where thousands
  * of keys are waited for, each object that a hand-over has to look at is fetched from far away.
  */
-export class KeyQueue extends Chain<Waiter> implements WaiterHost {
+export class KeyQueue extends Chain<InLine> implements WaiterHost {
   holder: Lease | undefined = undefined;
   /** What the store remembers of the key. */
   memo: unknown = undefined;
@@ -74,13 +74,13 @@ export class KeyQueue extends Chain<Waiter> implements WaiterHost {
 
   /** Stands in line. */
   join<T>(claim: Claim, terms: WaitTerms, now: number, value: T): Promise<T> {
-    const waiter = new Waiter(claim, terms, now, isOwn(this.store), value);
+    const waiter = claim.inLine(terms, now, isOwn(this.store), value);
     const done = waiter.wait();
     this.push(waiter);
     // Who stands behind others has nothing to be done for, but what is done for them.
     if (this.head === waiter) this.serve(now);
     if (terms.retry && !waiter.single && !waiter.settled && this.#asking !== waiter && waiter.notBefore === 0)
-      this.#missed(waiter);
+      this.#missed(asks(waiter));
     return done as Promise<T>;
   }
 
@@ -93,7 +93,7 @@ export class KeyQueue extends Chain<Waiter> implements WaiterHost {
     if (!grant) return false;
     checkGrant(grant);
     head.lease.takeOver(holder);
-    this.#granted(head, grant, now);
+    this.#granted(asks(head), grant, now);
     this.serve(now);
     return true;
   }
@@ -104,8 +104,10 @@ export class KeyQueue extends Chain<Waiter> implements WaiterHost {
     this.holder = undefined;
     const head = this.#next();
     if (!head) return this.#rest();
-    head.notBefore = 0;
-    if (!isOwn(this.store)) return this.serve(now);
+    if (!isOwn(this.store)) {
+      asks(head).notBefore = 0;
+      return this.serve(now);
+    }
     this.#ask(head, now);
     // For those behind it the timer of the hold before does, unless this one ends sooner.
     if (!this.head) this.#rest();
@@ -117,7 +119,7 @@ export class KeyQueue extends Chain<Waiter> implements WaiterHost {
     for (let head = this.#next(); head && !this.#asking; head = this.#next()) {
       if (this.held(now)) {
         if (!head.single) return this.#arm(this.holder!.until);
-        this.#refuse(head, now);
+        this.#refuse(asks(head), now);
       } else if (head.notBefore > now) {
         return this.#arm(head.notBefore);
       } else {
@@ -213,28 +215,29 @@ export class KeyQueue extends Chain<Waiter> implements WaiterHost {
   }
 
   /** The head of the line. One whose signal has aborted, though nobody has told us yet, is out. */
-  #next(): Waiter | undefined {
+  #next(): InLine | undefined {
     let { head } = this;
     for (; head?.hasAborted; head = this.head) this.#drop(head, head.terms.signal!.reason);
     return head;
   }
 
-  #drop(waiter: Waiter, reason: unknown): void {
+  #drop(waiter: InLine, reason: unknown): void {
     waiter.reject(reason);
     this.#leave(waiter);
   }
 
   /** It is out of the line, and gets nothing any more. */
-  #leave(waiter: Waiter): void {
+  #leave(waiter: InLine): void {
     this.remove(waiter);
     // A question on its way may still be granted, as may one who stands in line there: the undoing follows on the same way.
     if (waiter === this.#asking || waiter.attempts > 0) abandon(this.store, waiter.lease);
   }
 
-  #ask(waiter: Waiter, now: number): void {
+  #ask(head: InLine, now: number): void {
     // A store of the application's own may throw where it should reject, or answer nonsense.
     try {
-      if (isOwn(this.store)) return this.#give(waiter, this.store.obtain(waiter.lease, now));
+      if (isOwn(this.store)) return this.#give(head, this.store.obtain(head.lease, now));
+      const waiter = asks(head);
       this.#asking = waiter;
       this.#isUndone = false;
       const line = waiter.single || waiter.terms.retry ? undefined : waiter;
@@ -242,7 +245,7 @@ export class KeyQueue extends Chain<Waiter> implements WaiterHost {
       if (isLater(answer)) void this.#await(waiter, answer);
       else if (answer !== undefined && waiter === this.#asking) this.#answered(waiter, answer, now);
     } catch (error) {
-      this.#failed(waiter, error);
+      this.#failed(head, error);
     }
   }
 
@@ -279,7 +282,7 @@ export class KeyQueue extends Chain<Waiter> implements WaiterHost {
   }
 
   /** The key is the waiter's. */
-  #give(waiter: Waiter, { fence, until }: Grant): void {
+  #give(waiter: InLine, { fence, until }: Grant): void {
     const { lease } = waiter;
     this.remove(waiter);
     this.holder = lease;
@@ -309,8 +312,8 @@ export class KeyQueue extends Chain<Waiter> implements WaiterHost {
     if (asked.single && !asked.settled) this.#refuse(asked, now);
     else if (!asked.settled) this.#restAfter(asked, now, refusal);
     // A single try that came before the question was sent has its answer, too: the key was another's after it came.
-    for (let head = this.head; head?.single && head.since <= refusal.asked; head = this.head) {
-      this.#refuse(head, now);
+    for (let head = this.head; head?.single && asks(head).since <= refusal.asked; head = this.head) {
+      this.#refuse(asks(head), now);
     }
   }
 
@@ -348,7 +351,7 @@ export class KeyQueue extends Chain<Waiter> implements WaiterHost {
     return 0;
   }
 
-  #failed(waiter: Waiter, error: unknown): void {
+  #failed(waiter: InLine, error: unknown): void {
     // Who gave up has seen to its own undoing, and his failure says nothing to the others. Else nobody behind would fare
     // better: their question would be the same.
     if (!waiter.settled && !this.#isUndone) this.rejectAll(error);
@@ -360,7 +363,7 @@ export class KeyQueue extends Chain<Waiter> implements WaiterHost {
     this.#reject(waiter, this.#failure(waiter, now));
   }
 
-  #reject(waiter: Waiter, reason: unknown): void {
+  #reject(waiter: InLine, reason: unknown): void {
     this.remove(waiter);
     waiter.reject(reason);
   }
@@ -385,6 +388,11 @@ export class KeyQueue extends Chain<Waiter> implements WaiterHost {
       timerDelay(at - performance.now()),
     );
   }
+}
+
+/** Who stands in line where a store is asked that others have, too, or tries once, or polls: a `Waiter`. */
+function asks(one: InLine): Waiter {
+  return one as Waiter;
 }
 
 /** Nonsense of a store of the application's own would be a lock that is not held, or a fence that cannot be told. */

@@ -2,7 +2,7 @@ import { ProviderUnreachableError } from './errors.js';
 import type { Lease } from './lease.js';
 import type { Queues } from './queues.js';
 import { abandon, isLater, type Answer, type Asker, type LockStore } from './provider/store.js';
-import { keepSettlers, letSettlersGo, settlers } from './settlers.js';
+import { keepSettlers, letSettlersGo, settlers, type Settle } from './settlers.js';
 
 /** Gives back what a lease holds; undefined when it is done. */
 export function release(queues: Queues, lease: Lease): Promise<void> | undefined {
@@ -22,8 +22,8 @@ export function release(queues: Queues, lease: Lease): Promise<void> | undefined
 
 /** An `unlock` that the provider answers later: what its answer makes of the lease, and of the promise of the caller. */
 class Release implements Asker<boolean> {
-  #resolve!: (value: unknown) => void;
-  #reject!: (reason: unknown) => void;
+  #resolve!: Settle;
+  #reject!: Settle;
   #isWaitedFor = false;
   /** What it was told, be it before anybody waited: the next in line may ask, and a store answer both, while the release is handed over. */
   #news: boolean | Failure | undefined = undefined;

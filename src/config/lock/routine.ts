@@ -9,6 +9,8 @@ import type { KeyQueue } from './queue.js';
 import { isLater } from './provider/store.js';
 import type { Queues } from './queues.js';
 import { release } from './release.js';
+import { keepSettlers, letSettlersGo, settlers, type Settle } from './settlers.js';
+import { Waiter, type InLine } from './waiter.js';
 
 /**
  * What a routine that runs under a lock is given. Each member is made when it is first looked at, so that a copy by `...` has
@@ -34,7 +36,11 @@ export type Outcome<T> = { readonly ran: true; readonly value: T } | { readonly 
  * A routine that waits for its lock, and then runs under it. Its lease is made when the key is asked for, its lock when somebody
  * looks at it or renews it, and in memory it is renewed only if it is not done when it returns: most of what a routine may want it never does.
  */
-export class Run<T> implements Claim {
+export class Run<T> implements Claim, InLine {
+  previous: InLine | undefined = undefined;
+  next: InLine | undefined = undefined;
+  /** While it stands in line itself. */
+  #resolve: Settle | undefined = undefined;
   #place: KeyQueue | undefined = undefined;
   #lease: Lease | undefined = undefined;
   #lock: Lock | undefined = undefined;
@@ -43,7 +49,7 @@ export class Run<T> implements Claim {
     private readonly queues: Queues,
     readonly key: string,
     private readonly ttl: Milliseconds,
-    private readonly terms: LockTerms,
+    readonly terms: LockTerms,
     private readonly routine: Routine<T>,
   ) {}
 
@@ -66,6 +72,52 @@ export class Run<T> implements Claim {
   get lock(): Lock {
     const { queues, key, ttl, terms, lease } = this;
     return (this.#lock ??= new Lock(queues, key, ttl, terms, lease));
+  }
+
+  /** Itself where it can: thousands may wait, and each object that a hand-over has to look at is fetched from far away. */
+  inLine(terms: WaitTerms, since: Milliseconds, atOnce: boolean): InLine {
+    const endsOnlyByGrant = atOnce && terms.wait === undefined && !terms.retry && !terms.signal;
+    return endsOnlyByGrant ? this : new Waiter(this, terms, since, atOnce, this);
+  }
+
+  // It stands in line itself only where the first time that it asks is the last, and no signal or time ends its wait.
+  get single(): boolean {
+    return false;
+  }
+
+  get hasAborted(): boolean {
+    return false;
+  }
+
+  get notBefore(): Milliseconds {
+    return 0;
+  }
+
+  get attempts(): number {
+    return 0;
+  }
+
+  get settled(): boolean {
+    return this.#resolve === undefined;
+  }
+
+  isOf(claim: Claim): boolean {
+    return this === claim;
+  }
+
+  wait(): Promise<unknown> {
+    const promise = new Promise<unknown>(keepSettlers);
+    this.#resolve = settlers.resolve;
+    letSettlersGo();
+    return promise;
+  }
+
+  resolve(): void {
+    this.settle(this);
+  }
+
+  reject(reason: unknown): void {
+    this.settle(Promise.reject(reason));
   }
 
   /** Runs the routine as soon as the lock is held. */
@@ -105,6 +157,12 @@ export class Run<T> implements Claim {
     }
     const end = this.end();
     return end ? this.done(value, end) : value;
+  }
+
+  private settle(outcome: unknown): void {
+    const resolve = this.#resolve;
+    this.#resolve = undefined;
+    resolve?.(outcome);
   }
 
   private take(terms: WaitTerms): Promise<this> {

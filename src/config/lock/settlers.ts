@@ -1,11 +1,14 @@
+/** What settles a promise. */
+export type Settle = (outcome: unknown) => void;
+
 /** The two ends of the promise that was made last: handed over here, no wait needs a closure to get at them. */
-export const settlers: { resolve: (value: unknown) => void; reject: (reason: unknown) => void } = {
+export const settlers: { resolve: Settle; reject: Settle } = {
   resolve: nothing,
   reject: nothing,
 };
 
 /** Makes a promise that leaves its ends in `settlers`, when `new Promise` is given this. */
-export function keepSettlers(resolve: (value: unknown) => void, reject: (reason: unknown) => void): void {
+export function keepSettlers(resolve: Settle, reject: Settle): void {
   settlers.resolve = resolve;
   settlers.reject = reject;
 }

@@ -5,7 +5,7 @@ import { NotObtainedError } from './errors.js';
 import type { Claim, Lease } from './lease.js';
 import { isSingle, type WaitTerms } from './options.js';
 import type { Asker, Grant, Line, Refusal } from './provider/store.js';
-import { keepSettlers, letSettlersGo, settlers } from './settlers.js';
+import { keepSettlers, letSettlersGo, settlers, type Settle } from './settlers.js';
 
 /** What a waiter tells the queue it stands in. */
 export interface WaiterHost {
@@ -27,6 +27,29 @@ export interface WaiterHost {
   waitOver(waiter: Waiter): Error;
 }
 
+/**
+ * Who stands in the line of a key: a `Waiter`, or, where a store that nobody else has grants whatever it is asked, a routine itself that
+ * waits without an end of its own.
+ */
+export interface InLine extends Link<InLine> {
+  readonly lease: Lease;
+  readonly terms: WaitTerms;
+  /** Whether it is refused as soon as somebody else has the key. */
+  readonly single: boolean;
+  /** Not to ask again before this time, on `performance.now()`. */
+  readonly notBefore: Milliseconds;
+  /** How many tries have failed. */
+  readonly attempts: number;
+  readonly settled: boolean;
+  /** Whether its signal is aborted already, though that may not have been told: other listeners may be in front of it. */
+  readonly hasAborted: boolean;
+  isOf(claim: Claim): boolean;
+  /** Settles with the wait: resolves when the lease is held. */
+  wait(): Promise<unknown>;
+  resolve(): void;
+  reject(reason: unknown): void;
+}
+
 /** What a waiter needs that may ask more than once, or wait for so long; where thousands just wait, each byte of them counts. */
 class Pace {
   attempts = 0;
@@ -42,13 +65,13 @@ class Pace {
  * A caller that wants a key: a link of its queue's chain, the end of its wait, and its promise. Here and where else there may be
  * thousands of something, methods are `private` instead of `#`: those would leave a mark in each object.
  */
-export class Waiter implements Line, Link<Waiter>, Asker<Grant | Refusal>, Abortable {
-  previous: Waiter | undefined;
-  next: Waiter | undefined;
+export class Waiter implements InLine, Line, Asker<Grant | Refusal>, Abortable {
+  previous: InLine | undefined;
+  next: InLine | undefined;
   #outcome: 'granted' | 'rejected' | undefined = undefined;
   /** Its pace; while nothing more of that is known, when it came, on `performance.now()`. */
   #pace: Pace | Milliseconds | undefined = undefined;
-  #resolve!: (value: unknown) => void;
+  #resolve!: Settle;
 
   /**
    * @param claim whose place has a line, which it stands in

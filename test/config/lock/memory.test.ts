@@ -15,7 +15,8 @@ afterEach(() => {
   jest.useRealTimers();
 });
 
-const WAYS = ['lock', 'timed', 'poll', 'try', 'run', 'brief'] as const;
+/** `plain` is a routine without a signal, which may stand in line itself. */
+const WAYS = ['lock', 'timed', 'poll', 'try', 'run', 'brief', 'plain'] as const;
 
 /** Somebody who wants a key, from the first call to the end of the hold. */
 interface Want {
@@ -52,6 +53,11 @@ class Crowd {
     return found[number % found.length];
   }
 
+  abort(number: number): void {
+    const want = this.one('waiting', number);
+    if (want?.way !== 'plain') want?.controller.abort();
+  }
+
   async look(): Promise<void> {
     await jest.advanceTimersByTimeAsync(0);
     if (this.#wrong) throw this.#wrong;
@@ -82,7 +88,7 @@ class Crowd {
   async #ask(want: Want, ttl: number, wait: number): Promise<void> {
     const { key, way, controller } = want;
     const { signal } = controller;
-    if (way === 'run' || way === 'brief') {
+    if (way === 'run' || way === 'brief' || way === 'plain') {
       const routine = async ({ lock }: { lock: Lock }): Promise<void> => {
         this.#got(want, lock);
         await new Promise<void>((resolve) => {
@@ -96,7 +102,8 @@ class Crowd {
         this.#got(want, lock);
         want.state = 'over';
       };
-      return this.#factory.run(key, ttl, way === 'run' ? routine : brief, { signal, renew: false });
+      const options = way === 'plain' ? { renew: false } : { signal, renew: false };
+      return this.#factory.run(key, ttl, way === 'brief' ? brief : routine, options);
     }
     const options = { lock: {}, timed: { wait }, poll: { retry: linearBackoff(wait) }, try: { wait: 0 } }[way];
     const lock = await this.#factory.new(key, ttl, { signal, ...options }).lock();
@@ -137,7 +144,7 @@ describe('keys in memory that many want in all ways', () => {
       for (const { what, key, way, ttl, ms, number } of steps) {
         if (what === 'want') crowd.want(key, way, ttl, ms);
         else if (what === 'end') crowd.one('held', number)?.end();
-        else if (what === 'abort') crowd.one('waiting', number)?.controller.abort();
+        else if (what === 'abort') crowd.abort(number);
         else await jest.advanceTimersByTimeAsync(ms);
         await crowd.look();
       }
@@ -184,6 +191,29 @@ describe('a routine in memory', () => {
       await factory.new('lapsed', 1, { signal }).lock();
     })();
     await kept.collected();
+    await factory.close();
+  });
+
+  it('is not kept in memory after its end by a key that stays taken, nor by one whose hold it has outlived', async () => {
+    const factory = lock.open({ provider: 'go_cache' });
+    const kept = new Parts();
+    const warned = jest.spyOn(process, 'emitWarning').mockImplementation(() => undefined);
+    await (async () => {
+      const [once, listener, lapsed] = [kept.part('once'), kept.part('its listener'), kept.part('outlived')];
+      await factory.once('k', { atMost: '2h', atLeast: '1h' }, ({ signal }) => {
+        signal.addEventListener('abort', () => listener);
+        return once;
+      });
+      const outlive = (): object => {
+        stall(5);
+        return lapsed;
+      };
+      await factory.run('lapsed', 1, outlive, { renew: false });
+    })();
+    // It remembers what it was called with.
+    warned.mockRestore();
+    await kept.collected();
+    expect(await factory.tryRun('k', '1s', () => 0)).toEqual({ ran: false });
     await factory.close();
   });
 });

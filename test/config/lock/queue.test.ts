@@ -1107,6 +1107,24 @@ describe('a key elsewhere', () => {
     expect(jest.getTimerCount()).toBe(0);
   });
 
+  it('a store of one process that closes the locks when the next in line is granted ends each wait once', async () => {
+    const own = new GoCacheStore();
+    const locks = new LockFactory(own);
+    const held = await locks.new('k', 1_000).lock();
+    const waits = [locks.run('k', 1_000, () => 1), locks.new('k', 1_000).lock(), locks.run('k', 1_000, () => 1)];
+    const ended = Promise.allSettled(waits);
+    let closing: Promise<void> | undefined;
+    const { obtain } = own;
+    jest.spyOn(own, 'obtain').mockImplementation((ask, now) => {
+      closing ??= locks.close();
+      return obtain.call(own, ask, now);
+    });
+    await held.unlock();
+    for (const outcome of await ended) expect(outcome).toMatchObject({ reason: { code: 'ERR_NOT_READY' } });
+    await closing;
+    expect(jest.getTimerCount()).toBe(0);
+  });
+
   it('a store of one process that throws when the next in line is granted fails that wait, and the unlock is done', async () => {
     const own = new GoCacheStore();
     const locks = new LockFactory(own);
