@@ -951,6 +951,19 @@ export function keepsLockPromises(provider: string, open: () => Promise<World>):
       expect(await world.ours.tryRun(newKey(), '10s', () => 1, options)).toEqual({ ran: true, value: 1 });
     });
 
+    it('a routine whose signal aborts while it waits is not run: that rejects with the reason, at once', async () => {
+      const key = newKey();
+      const holder = await world.ours.new(key, '10s').lock();
+      const abort = new AbortController();
+      const routine = jest.fn();
+      const ended = world.ours.run(key, '10s', routine, { signal: abort.signal }).catch((error: unknown) => error);
+      abort.abort();
+      expect(await Promise.race([ended, turn('it still waits')])).toBe(abort.signal.reason);
+      await holder.unlock();
+      await world.ours.run(key, '10s', () => undefined);
+      expect(routine).not.toHaveBeenCalled();
+    });
+
     it('run waits as its strategy says, and has the key in the end, or gives up', async () => {
       const key = newKey();
       const holder = await world.ours.new(key, '10s').lock();

@@ -74,7 +74,7 @@ export class Waiter implements InLine, Line, Asker<Grant | Refusal>, Abortable {
   #resolve!: Settle;
 
   /**
-   * @param claim whose place has a line, which it stands in
+   * @param claim in whose place it stands in line
    * @param since when it came, on `performance.now()`
    * @param atOnce whether it is granted the key whenever it asks
    * @param value what the wait resolves with
