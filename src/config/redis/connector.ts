@@ -1,9 +1,14 @@
+// The global one is a getter.
+import { Buffer } from 'node:buffer';
 import { createConnection, type Socket, type TcpNetConnectOpts } from 'node:net';
 import { connect as connectTls } from 'node:tls';
 import { AbstractConnector, type RedisOptions } from 'ioredis';
 
 /** Bytes that are read at once. */
 const ROOM = 65_536;
+
+/** Up to so many bytes, as the answer to most calls is, are copied one by one: a view of them, to copy from, would take longer to make. */
+const FEW = 64;
 
 /**
  * Connects to one server, as ioredis does, but reads into one buffer that is used again and again. Else Node would make one of
@@ -27,8 +32,7 @@ export class Connector extends AbstractConnector {
     const { path, host, port, family, tls } = this.#options;
     const buffer = Buffer.allocUnsafeSlow(ROOM);
     const callback = (length: number): true => {
-      // A copy: what is not complete yet is kept by its reader.
-      stream.emit('data', Buffer.from(buffer.subarray(0, length)));
+      stream.emit('data', copyOf(buffer, length));
       return true;
     };
     const place = { ...(path ? { path } : { host, port, family }), onread: { buffer, callback } } as TcpNetConnectOpts;
@@ -36,4 +40,12 @@ export class Connector extends AbstractConnector {
     stream.once('error', (error: Error) => (this.firstError = error));
     return (this.stream = stream);
   }
+}
+
+/** The first bytes, for a reader who keeps what is not complete yet. */
+function copyOf(buffer: Buffer, length: number): Buffer {
+  if (length > FEW) return Buffer.from(buffer.subarray(0, length));
+  const copy = Buffer.allocUnsafe(length);
+  for (let at = 0; at < length; at += 1) copy[at] = buffer[at]!;
+  return copy;
 }

@@ -41,9 +41,9 @@ async function saying(pieces: readonly (string | Buffer)[]): Promise<{ client: R
 
 describe('what a server says', () => {
   it('is whole, in whatever pieces it comes', async () => {
-    const answers = ['first answer', 'the second, 中文 and all', 'a third'];
+    const answers = ['first answer', 'the second, 中文 and all', 'a third', 'the longest'.repeat(30)];
     const bytes = Buffer.from(answers.map((text) => `$${Buffer.byteLength(text)}\r\n${text}\r\n`).join(''));
-    for (const size of [1, 5, 16]) {
+    for (const size of [1, 5, 16, 64, 65, 100]) {
       const pieces = Array.from({ length: Math.ceil(bytes.length / size) }, (_, at) =>
         bytes.subarray(at * size, (at + 1) * size),
       );
