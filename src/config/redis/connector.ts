@@ -1,4 +1,4 @@
-// The global one is a getter.
+// The global one is a getter, which is called for each answer.
 import { Buffer } from 'node:buffer';
 import { createConnection, type Socket, type TcpNetConnectOpts } from 'node:net';
 import { connect as connectTls } from 'node:tls';
@@ -32,7 +32,7 @@ export class Connector extends AbstractConnector {
     const { path, host, port, family, tls } = this.#options;
     const buffer = Buffer.allocUnsafeSlow(ROOM);
     const callback = (length: number): true => {
-      stream.emit('data', copyOf(buffer, length));
+      stream.emit('data', firstBytes(buffer, length));
       return true;
     };
     const place = { ...(path ? { path } : { host, port, family }), onread: { buffer, callback } } as TcpNetConnectOpts;
@@ -42,8 +42,8 @@ export class Connector extends AbstractConnector {
   }
 }
 
-/** The first bytes, for a reader who keeps what is not complete yet. */
-function copyOf(buffer: Buffer, length: number): Buffer {
+/** A copy of them, for the reader keeps what is not complete yet. */
+function firstBytes(buffer: Buffer, length: number): Buffer {
   if (length > FEW) return Buffer.from(buffer.subarray(0, length));
   const copy = Buffer.allocUnsafe(length);
   for (let at = 0; at < length; at += 1) copy[at] = buffer[at]!;
