@@ -73,6 +73,7 @@ describeWithOwnRedis('when Redis fails', () => {
     const [refused, released, fence] = (await run) as [Error, number, number];
     await redis.config('SET', 'maxmemory', 0);
     expect([refused.message, released]).toEqual([expect.stringContaining('OOM'), 1]);
+    expect(Number(await redis.get('guard'))).toBe(fence + 4_095);
     expect(await redis.eval(SCRIPT, 2, 'guard', 'k4', one, '60000')).toBeGreaterThan(fence + 4_095);
     await redis.quit();
   });

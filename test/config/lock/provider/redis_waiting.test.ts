@@ -62,6 +62,43 @@ describe('waiting on Redis', () => {
     expect(await redis.exists(`${prefix}line`, `${prefix}line:~q`)).toBe(0);
   });
 
+  it('a key that another took is not handed on by who had it', async () => {
+    const held = await ours.new('stolen', '60s').lock();
+    const waiting = theirs.new('stolen', '60s').lock();
+    await eventually(async () => expect(await line('stolen')).toBe(1));
+    await redis.set('stolen', 'the thief', 'PX', 60_000);
+    await expect(held.unlock()).rejects.toBeInstanceOf(lock.LockNotHeldError);
+    expect(await redis.get('stolen')).toBe('the thief');
+    expect(await line('stolen')).toBe(1);
+    await redis.del('stolen');
+    await (await waiting).unlock();
+  });
+
+  it('fences grow from hand-over to hand-over, whatever part of a second it is', async () => {
+    const fences: bigint[] = [];
+    const messages: string[] = [];
+    const ear = new Redis({ ...sharedRedis(), lazyConnect: true });
+    ear.on('pmessage', (_pattern: string, _channel: string, text: string) => messages.push(text));
+    await ear.psubscribe('mlk:*');
+    const end = performance.now() + 1_100;
+    const loop = async (factory: lock.LockFactory): Promise<void> => {
+      for (const one = factory.new('to and fro', '60s'); performance.now() < end; await one.unlock())
+        fences.push((await one.lock()).fence!);
+    };
+    await Promise.all([loop(ours), loop(theirs)]);
+    const now = await serverTime();
+    await ear.quit();
+    expect(fences.length).toBeGreaterThan(100);
+    for (const [at, fence] of fences.entries()) expect(fence).toBeGreaterThan(fences[at - 1] ?? 0n);
+    const told = messages.filter((text) => text.includes('|')).map((text) => text.split('|').slice(1).map(Number));
+    expect(told.length).toBeGreaterThan(100);
+    // Others may be told, too, whose fences are ahead of the clock.
+    for (const [fence, time] of told as [number, number][]) {
+      expect(Math.abs(now - time)).toBeLessThan(60e6);
+      expect(Math.abs(fence)).toBeGreaterThanOrEqual(time);
+    }
+  });
+
   it("something is said to the releaser's connection before the next holder is told, for Redis writes to the last one first", async () => {
     const channelOf = async (): Promise<string> => (await redis.lindex('order:~q', 0))!.split('|')[0]!;
     const first = await ours.new('order', '60s').lock();

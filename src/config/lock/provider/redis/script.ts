@@ -31,7 +31,8 @@ import { createHash } from 'node:crypto';
  *                             those in no line find it; only if others wait, or `followed` is 1: one who waits asks behind it
  *   N value                   hand on a key that was let be free; the value does not matter, the "nudge"
  * reply  a number when there was nothing but releases and tries, and all of them did what they do as a rule: released, nobody
- *        waited; obtained, the first try with this fence, each next one with the next. Else an array of the replies:
+ *        waited, or, of one release alone, handed on; obtained, the first try with this fence, each next one with the next. Else an
+ *        array of the replies:
  *   T O K  the first fence of a block (an integer >= 1) when granted, or that fence alone, as a negative number, while the guard is
  *          more than 10 ms ahead of the clock. Else {left, foreign, time}: another has the key for `left` ms more (-1: it has no
  *          end); foreign is 1 when the holder is none of ours, who will not tell its release; time is the server's, in
@@ -53,7 +54,7 @@ import { createHash } from 'node:crypto';
  */
 export const SCRIPT = `
 -- One try or one release alone, as most are: what is done below for many, in fewer steps. What is not as usual is left to that.
-local tried, looked
+local tried, looked, owned
 if not ARGV[3] then
   local key, value = KEYS[2], ARGV[1]
   if not KEYS[3] then
@@ -70,41 +71,22 @@ if not ARGV[3] then
     end
   else
     looked = true
-    if redis.pcall('GET', key) == value and redis.pcall('EXISTS', KEYS[3]) == 0 then
+    owned = redis.pcall('GET', key) == value
+    if owned and redis.pcall('EXISTS', KEYS[3]) == 0 then
       if type(redis.pcall('DEL', key)) == 'number' then return 0 end
     end
   end
 end
 
-local guard, values, ttl = KEYS[1], ARGV[1], ARGV[2]
-local releaser = looked and ttl ~= '' and ttl
-local releases = tonumber(ARGV[3]) or looked and 1 or 0
-local tries = tonumber(ARGV[4]) or 1 - releases
-local reserved, others, yields = tonumber(ARGV[5]), ARGV[6], ARGV[7]
-local width, sub = #values / (releases + tries), string.sub
-local line_at, try_at, other_at = releases + 1, 2 * releases + 1, 2 * releases + tries + 1
+local guard, reserved = KEYS[1], tonumber(ARGV[5])
+local releaser = looked and ARGV[2] ~= '' and ARGV[2]
+local time, digits, last, limit
 
--- As a rule a value has its key, and nobody waits for it. Where that is not so for all, nothing is done yet.
-local released = releases == 0
-if not released and not looked then
-  local current = redis.pcall('MGET', unpack(KEYS, 2, line_at))
-  local i = 1
-  while i <= releases and current[i] == sub(values, (i - 1) * width + 1, i * width) do i = i + 1 end
-  released = i > releases and redis.pcall('EXISTS', unpack(KEYS, line_at + 1, try_at)) == 0
-  released = released and type(redis.pcall('DEL', unpack(KEYS, 2, line_at))) == 'number'
-  if released and tries == 0 and not others then return 0 end
-end
-
-local function value_of(i)
-  return sub(values, (i - 1) * width + 1, i * width)
-end
-
-local time, last, limit
-
+-- In microseconds, and the same as text: to write a number down may take the server longer than a command.
 local function now()
   if not time then
     local t = redis.call('TIME')
-    time = t[1] * 1000000 + t[2]
+    time, digits = t[1] * 1000000 + t[2], t[1] .. string.sub('00000', #t[2]) .. t[2]
   end
   return time
 end
@@ -130,7 +112,7 @@ local function fences(count)
   end
   if last + count > limit then
     local reached = last + math.max(count, more)
-    redis.call('SET', guard, string.format('%.0f', reached))
+    redis.call('SET', guard, reached)
     limit = reached
   end
   last = last + count
@@ -142,6 +124,70 @@ end
 local function block_of(count)
   if ahead() > 10000 then return -fences(1) end
   return fences(tonumber(count))
+end
+
+local function give(key, value, ttl, block)
+  local fence = block_of(block)
+  redis.call('SET', key, value, 'PX', ttl)
+  return fence
+end
+
+-- Whether a process hears the channel on this very server. Asked before anything is told: a replica, or another node of a
+-- cluster, would pass the message on to one who is not heard of here, beside the next in line. Who may not ask, tries.
+local function heard(channel)
+  local counted = redis.pcall('PUBSUB', 'NUMSUB', channel)
+  if counted.err then return redis.pcall('PUBLISH', channel, '') ~= 0 end
+  return counted[2] > 0
+end
+
+local function hand_on(key, queue)
+  repeat
+    local entry = redis.pcall('LPOP', queue)
+    if type(entry) ~= 'string' then return false end
+    local channel, wid, ttl, block, value = string.match(entry, '^(.-)|(.-)|([1-9]%d*)|([1-9]%d*)|(.*)$')
+    if channel and #ttl <= 15 and #block <= 15 and heard(channel) then
+      local fence = give(key, value, ttl, block)
+      -- Of the connections that it has something for, Redis writes to the last one first. So that the next holder's process
+      -- is woken before the releaser's, which goes on with its own work, something is said to the releaser first.
+      if releaser then redis.pcall('PUBLISH', releaser, '') end
+      local first = fence == now() and digits or string.format('%.0f', fence)
+      redis.pcall('PUBLISH', channel, wid .. '|' .. first .. '|' .. digits)
+      return true
+    end
+  until false
+end
+
+-- A hold ends though nobody can be given the key, for want of a fence: who waits is told why when it asks.
+local function handed_on(key, queue)
+  local able, handed = pcall(hand_on, key, queue)
+  if able and handed then return 2 end
+  redis.call('DEL', key)
+  return 1
+end
+
+-- One release alone, of a key that somebody waits for: that is as usual, too, and a number is answered sooner than a list.
+if owned and pcall(handed_on, KEYS[2], KEYS[3]) then return 0 end
+
+local values, ttl = ARGV[1], ARGV[2]
+local releases = tonumber(ARGV[3]) or looked and 1 or 0
+local tries = tonumber(ARGV[4]) or 1 - releases
+local others, yields = ARGV[6], ARGV[7]
+local width, sub = #values / (releases + tries), string.sub
+local line_at, try_at, other_at = releases + 1, 2 * releases + 1, 2 * releases + tries + 1
+
+-- As a rule a value has its key, and nobody waits for it. Where that is not so for all, nothing is done yet.
+local released = releases == 0
+if not released and not looked then
+  local current = redis.pcall('MGET', unpack(KEYS, 2, line_at))
+  local i = 1
+  while i <= releases and current[i] == sub(values, (i - 1) * width + 1, i * width) do i = i + 1 end
+  released = i > releases and redis.pcall('EXISTS', unpack(KEYS, line_at + 1, try_at)) == 0
+  released = released and type(redis.pcall('DEL', unpack(KEYS, 2, line_at))) == 'number'
+  if released and tries == 0 and not others then return 0 end
+end
+
+local function value_of(i)
+  return sub(values, (i - 1) * width + 1, i * width)
 end
 
 -- Before version 7 Redis takes either NX or GET.
@@ -217,44 +263,6 @@ end
 local function lengthen(key, ttl)
   local left = redis.call('PTTL', key)
   if left ~= -1 and left < tonumber(ttl) then redis.call('PEXPIRE', key, ttl) end
-end
-
-local function give(key, value, ttl, block)
-  local fence = block_of(block)
-  redis.call('SET', key, value, 'PX', ttl)
-  return fence
-end
-
--- Whether a process hears the channel on this very server. Asked before anything is told: a replica, or another node of a
--- cluster, would pass the message on to one who is not heard of here, beside the next in line. Who may not ask, tries.
-local function heard(channel)
-  local counted = redis.pcall('PUBSUB', 'NUMSUB', channel)
-  if counted.err then return redis.pcall('PUBLISH', channel, '') ~= 0 end
-  return counted[2] > 0
-end
-
-local function hand_on(key, queue)
-  repeat
-    local entry = redis.pcall('LPOP', queue)
-    if type(entry) ~= 'string' then return false end
-    local channel, wid, ttl, block, value = string.match(entry, '^(.-)|(.-)|([1-9]%d*)|([1-9]%d*)|(.*)$')
-    if channel and #ttl <= 15 and #block <= 15 and heard(channel) then
-      local fence = give(key, value, ttl, block)
-      -- Of the connections that it has something for, Redis writes to the last one first. So that the next holder's process
-      -- is woken before the releaser's, which goes on with its own work, something is said to the releaser first.
-      if releaser then redis.pcall('PUBLISH', releaser, '') end
-      redis.pcall('PUBLISH', channel, string.format('%s|%.0f|%.0f', wid, fence, now()))
-      return true
-    end
-  until false
-end
-
--- A hold ends though nobody can be given the key, for want of a fence: who waits is told why when it asks.
-local function handed_on(key, queue)
-  local able, handed = pcall(hand_on, key, queue)
-  if able and handed then return 2 end
-  redis.call('DEL', key)
-  return 1
 end
 
 local function release(key, queue, value)
