@@ -77,13 +77,15 @@ export class Run {
     const isAlone = cluster && this.operations.length === 1 && isBare(this.operations[0]!);
     this.guard = isAlone ? this.operations[0]!.key : guard;
     const words = this.#words;
-    words.add(String(1 + 2 * releases.length + tries.length + 2 * others.length)).add(this.guard);
+    words.addAscii(String(1 + 2 * releases.length + tries.length + 2 * others.length)).add(this.guard);
     for (const { key } of releases) words.add(key);
     for (const { key } of releases) words.add(lineOf(key, cluster));
     for (const { key } of tries) words.add(key);
     for (const { key } of others) words.add(key).add(isAlone ? key : lineOf(key, cluster));
-    words.add(valuesOf(releases) + valuesOf(tries)).add(String(tries[0]?.ttl ?? ownChannel));
-    if (this.operations.length > 1 || others.length > 0) words.add(String(releases.length)).add(String(tries.length));
+    // Those of plain operations are random tokens alone.
+    words.addAscii(valuesOf(releases) + valuesOf(tries)).addAscii(String(tries[0]?.ttl ?? ownChannel));
+    if (this.operations.length > 1 || others.length > 0)
+      words.addAscii(String(releases.length)).addAscii(String(tries.length));
     if (others.length > 0) this.#addOthers(others, yields);
   }
 
@@ -114,8 +116,8 @@ export class Run {
       // One that may have been done before may stand in line already, as one that asks again does.
       texts.push(operation.letter === 'O' && operation.repeated ? 'K' : operation.letter, ...operation.texts);
     }
-    this.#words.add(String(fences)).add(JSON.stringify(texts));
-    if (yields) this.#words.add('1');
+    this.#words.addAscii(String(fences)).add(JSON.stringify(texts));
+    if (yields) this.#words.addAscii('1');
   }
 }
 
