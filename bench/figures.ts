@@ -20,7 +20,11 @@ export function failed(round: Round): round is { readonly failed: string } {
 export function spread(rounds: readonly Round[], figure: string): Spread | undefined {
   const all = rounds.flatMap((round) => (failed(round) ? [] : (round[figure] ?? [])));
   const values = all.filter((value) => !Number.isNaN(value));
-  if (values.length === 0) return undefined;
+  return values.length === 0 ? undefined : spreadOf(values);
+}
+
+/** @param values one at least */
+export function spreadOf(values: readonly number[]): Spread {
   return { median: quantile(Float64Array.from(values), 0.5), min: Math.min(...values), max: Math.max(...values) };
 }
 

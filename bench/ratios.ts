@@ -1,4 +1,4 @@
-import { failed, spread, type Round, type Spread } from './figures.js';
+import { failed, spread, spreadOf, type Round, type Spread } from './figures.js';
 import type { Results, Kept } from './results.js';
 import { digits, type Table } from './tables.js';
 
@@ -104,7 +104,7 @@ export function ratiosOf(scenario: string, results: Results): Table | undefined 
       ]
     : [];
   return {
-    title: 'Ratios of medians, and of single rounds',
+    title: 'Ratios of medians; of single rounds: the median, and the least to the most',
     rows: [['', OUR_NAME, 'compared with', 'its figure', 'ratio'], ...rows],
     notes,
   };
@@ -117,7 +117,9 @@ function row(headline: Headline, our: Compared, label: string, their: Compared):
     const ratio = valueOf(round, headline.figure) / valueOf(other, headline.figure);
     return Number.isFinite(ratio) ? [ratio] : [];
   });
-  const range = pairs.length > 1 ? ` (${digits(Math.min(...pairs))}–${digits(Math.max(...pairs))})` : '';
+  // Contestants that take turns within a round meet the same minutes: then the median of these tells more than the ratio of medians.
+  const { median, min, max } = spreadOf(pairs);
+  const range = pairs.length > 1 ? ` (${digits(median)}; ${digits(min)}–${digits(max)})` : '';
   const ratio = our.spread.median / their.spread.median;
   return [
     `${headline.what}${headline.less ? ' (less is better)' : ''}`,
