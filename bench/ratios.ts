@@ -117,17 +117,20 @@ function row(headline: Headline, our: Compared, label: string, their: Compared):
     const ratio = valueOf(round, headline.figure) / valueOf(other, headline.figure);
     return Number.isFinite(ratio) ? [ratio] : [];
   });
-  // Contestants that take turns within a round meet the same minutes: then the median of these tells more than the ratio of medians.
-  const { median, min, max } = spreadOf(pairs);
-  const range = pairs.length > 1 ? ` (${digits(median)}; ${digits(min)}–${digits(max)})` : '';
   const ratio = our.spread.median / their.spread.median;
   return [
     `${headline.what}${headline.less ? ' (less is better)' : ''}`,
     digits(our.spread.median),
     label,
     digits(their.spread.median),
-    `${digits(ratio)}${range}`,
+    `${digits(ratio)}${pairs.length > 1 ? ofRounds(pairs) : ''}`,
   ];
+}
+
+/** Contestants that take turns within a round meet the same minutes: then the median of these tells more than the ratio of medians. */
+function ofRounds(ratios: readonly number[]): string {
+  const { median, min, max } = spreadOf(ratios);
+  return ` (${digits(median)}; ${digits(min)}–${digits(max)})`;
 }
 
 /** The best of a kind; of peers also the best sound one, where the best is not. */

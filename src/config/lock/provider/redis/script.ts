@@ -112,6 +112,7 @@ local function fences(count)
   end
   if last + count > limit then
     local reached = last + math.max(count, more)
+    -- Redis writes down a whole number below 10^17 as it is.
     redis.call('SET', guard, reached)
     limit = reached
   end
